@@ -28,6 +28,7 @@ static void tidy(char *msg, size_t room)
     msg[start] = '\0';
 }
 
+S3E_PRINTF(2, 0)
 static void format(struct s3e_err *err, const char *fmt, va_list ap)
 {
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);

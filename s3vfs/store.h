@@ -25,7 +25,8 @@ struct s3e_object {
     int64_t last_modified;         /* seconds since 1970 UTC; -1 unknown */
 };
 
-/* Some objects and the text they point into; immutable once made, counted. */
+/* Some objects and the text they point into; immutable once made, counted, one
+ * block (page.h makes it). */
 struct s3e_page {
     atomic_int refs;
     size_t num_objects;
@@ -42,8 +43,6 @@ struct s3e_page {
     } * meta;
     /* Buckets: objects hold key = name, last_modified = created,
      * storage_class = region. */
-    void *arena; /* the maker's */
-    void (*free_arena)(void *arena);
 };
 
 struct s3e_page *s3e_page_ref(struct s3e_page *page);
