@@ -9,6 +9,8 @@
 
 enum s3e_scheme { S3E_SCHEME_S3, S3E_SCHEME_FILE };
 
+enum { S3E_TARGET_MAX = 4096 }; /* bytes of a target, uri or glob */
+
 /* What a person named: a bucket, a prefix, a glob, a folder or one object. All
  * strings owned. Zero state: all zeros. */
 struct s3e_target {
@@ -50,10 +52,15 @@ S3E_MUST_CHECK s3e_rc s3e_uri_parse(struct s3e_target *target,
 S3E_MUST_CHECK s3e_rc s3e_bucket_check(
     struct s3e_span name, struct s3e_err *err);
 
+/* S3E_OK where every [ and { of `glob` is closed, and it is not longer than
+ * S3E_TARGET_MAX; else S3E_E_INPUT. */
+S3E_MUST_CHECK s3e_rc s3e_glob_check(struct s3e_span glob, struct s3e_err *err);
+
 /* Whether the whole of `text` matches `glob`: * and ? stop at '/', ** crosses
  * it ("**" followed by "/" also matches nothing), [a-z] [!a] [^a], {a,b}, [*]
- * is a literal star. By bytes, ? by UTF-8 characters. Takes at most
- * proportional to glob x text steps (no exponential blow-up). */
+ * is a literal star. By UTF-8 characters; no class matches '/'. A glob that
+ * s3e_glob_check refuses matches nothing. Takes at most glob x text steps (no
+ * exponential blow-up) and 20 KB of stack. */
 bool s3e_glob_match(struct s3e_span glob, struct s3e_span text);
 
 /* Appends `key` percent-encoded: all but A-Z a-z 0-9 - . _ ~ and, where
