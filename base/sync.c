@@ -122,3 +122,16 @@ void s3e_thread_join(struct s3e_thread *t)
 {
     must(pthread_join(t->os, NULL));
 }
+
+void s3e_once(struct s3e_once *once, void (*run)(void))
+{
+    must(pthread_once(&once->os, run));
+}
+
+s3e_rc s3e_fork_hooks(void (*before)(void), void (*parent)(void),
+    void (*child)(void), struct s3e_err *err)
+{
+    return pthread_atfork(before, parent, child)
+               ? s3e_fail(err, S3E_E_NOMEM, "no memory for fork's handlers")
+               : S3E_OK;
+}

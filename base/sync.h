@@ -25,6 +25,12 @@ struct s3e_thread {
   PTHREAD_MUTEX_INITIALIZER                                                    \
  }
 
+/* For waits without a time limit. */
+#define S3E_COND_STATIC                                                        \
+ {                                                                             \
+  PTHREAD_COND_INITIALIZER                                                     \
+ }
+
 S3E_MUST_CHECK s3e_rc s3e_mutex_init(struct s3e_mutex *m, struct s3e_err *err);
 void s3e_mutex_deinit(struct s3e_mutex *m);
 void s3e_mutex_lock(struct s3e_mutex *m);
@@ -44,5 +50,24 @@ void s3e_cond_wait_ms(struct s3e_cond *c, struct s3e_mutex *m, int timeout_ms);
 S3E_MUST_CHECK s3e_rc s3e_thread_start(struct s3e_thread *t, const char *name,
     void (*run)(void *arg), void *arg, struct s3e_err *err);
 void s3e_thread_join(struct s3e_thread *t);
+
+struct s3e_once {
+    pthread_once_t os;
+};
+
+#define S3E_ONCE_STATIC                                                        \
+ {                                                                             \
+  PTHREAD_ONCE_INIT                                                            \
+ }
+
+/* Runs `run` at the first call of the process's life; later ones wait for it.
+ */
+void s3e_once(struct s3e_once *once, void (*run)(void));
+
+/* From here on `before` runs ahead of each fork, `parent` and `child` after
+ * it: a lock taken before and released after both is sane in the child.
+ * Errors: S3E_E_NOMEM. */
+S3E_MUST_CHECK s3e_rc s3e_fork_hooks(void (*before)(void), void (*parent)(void),
+    void (*child)(void), struct s3e_err *err);
 
 #endif

@@ -25,4 +25,16 @@ struct s3e_engine_stats {
 };
 struct s3e_engine_stats s3e_engine_stats(void);
 
+/* Adds to one of them: pipeline/'s own. */
+enum s3e_engine_counter {
+    S3E_COUNT_FETCHED,
+    S3E_COUNT_ASKED,
+    S3E_COUNT_WASTED,
+    S3E_COUNT_MADE,
+    S3E_COUNT_MADE_AHEAD,
+    S3E_COUNT_WAITED_US,
+    S3E_NUM_COUNTERS
+};
+void s3e_engine_count(enum s3e_engine_counter counter, uint64_t n);
+
 #endif

@@ -15,12 +15,14 @@ struct s3e_fetch; /* one fetch in flight; the window's */
 struct s3e_source {
     /* Begins to fetch `item`. s3e_fetch_done(fetch, ...) must follow once, on
      * any thread, perhaps before this returns. Must not block on the network;
-     * called without a lock. `*token` is the source's, kept for cancel. */
+     * called without a lock, by one thread at a time, which may be one that is
+     * in s3e_fetch_done. `*token` is the source's, kept for cancel. */
     void (*start)(void *ctx, struct s3e_fetch *fetch, void *item, void **token);
     /* Asks for an early end: s3e_fetch_done still follows, soon. Called at most
-     * once, and never after s3e_fetch_done returned for it. */
+     * once, and never after s3e_fetch_done returned for it; a s3e_fetch_done on
+     * another thread waits until this returns. */
     void (*cancel)(void *ctx, void *token);
-    void (*item_free)(void *item);
+    void (*item_free)(void *item); /* any thread, as ctx_free */
     void (*ctx_free)(void *ctx); /* when the window and its last fetch ended */
     void *ctx;
 };
@@ -46,14 +48,15 @@ struct s3e_maker {
 
 struct s3e_window_limits {
     bool prefetch;        /* false: only what is asked, when it is asked */
-    size_t max_bytes;     /* of bodies in flight or waiting */
+    size_t max_bytes;     /* of bodies, and what is made of them, in flight or
+                               waiting; only the front row's may exceed it */
     unsigned max_fetches; /* in flight */
     uint64_t max_rows;    /* a LIMIT pushed down: never more than so many
                                rows are fetched; 0: none */
 };
 
 /* While a call waits: `stop(ctx)` is asked every 20 ms at most on the waiting
- * thread; true ends the call with S3E_E_STOPPED. */
+ * thread; true ends the call with S3E_E_STOPPED. stop may be NULL. */
 struct s3e_waiter {
     bool (*stop)(void *ctx);
     void *ctx;
@@ -97,13 +100,15 @@ void s3e_window_pop(struct s3e_window *window);
 /* The bytes of the front row, fetched once however often they are asked.
  *
  * blob    a new reference.
- * Errors  the source's, told each time the row asks; S3E_E_STOPPED. */
+ * Errors  the source's, told each time the row asks (S3E_E_NOMEM and
+ *         S3E_E_STOPPED are tried anew); S3E_E_STOPPED. */
 S3E_MUST_CHECK s3e_rc s3e_window_get(struct s3e_window *window,
     struct s3e_blob **blob, const struct s3e_waiter *waiter,
     struct s3e_err *err);
 
-/* What `maker` makes of the front row's bytes, made once; teaches the window
- * to make it of later rows too.
+/* What `maker` makes of the front row's bytes, made once (for the first four
+ * makers of a window; others each time); teaches the window to make it of later
+ * rows too.
  *
  * out     [maker->dims] floats, copied.
  * Errors  the source's, the maker's, S3E_E_STOPPED, S3E_E_NOMEM. */
