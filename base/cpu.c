@@ -71,3 +71,19 @@ int s3e_cpu_count(void)
     const int cpus = affinity();
     return quota > 0 && quota < cpus ? quota : cpus;
 }
+
+void s3e_cpu_describe(char *out, size_t room)
+{
+#if defined(__x86_64__)
+    (void)snprintf(out, room, "x86-64%s%s%s%s%s",
+        __builtin_cpu_supports("avx") ? " avx" : "",
+        __builtin_cpu_supports("avx2") ? " avx2" : "",
+        __builtin_cpu_supports("fma") ? " fma" : "",
+        __builtin_cpu_supports("avx512f") ? " avx512f" : "",
+        __builtin_cpu_supports("avx512vnni") ? " avx512vnni" : "");
+#elif defined(__aarch64__)
+    (void)snprintf(out, room, "arm64");
+#else
+    (void)snprintf(out, room, "unknown");
+#endif
+}

@@ -17,6 +17,20 @@ void s3e_fn_image_info(sqlite3_context *ctx, int argc, sqlite3_value **argv);
 /* fn_config.c */
 void s3e_fn_s3_config(sqlite3_context *ctx, int argc, sqlite3_value **argv);
 
+/* fn_vector.c */
+void s3e_fn_embed_json(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+void s3e_fn_embed_csv(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+void s3e_fn_embed_distance(
+    sqlite3_context *ctx, int argc, sqlite3_value **argv);
+
+/* fn_model.c */
+void s3e_fn_embed_load(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+void s3e_fn_embed_unload(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+
+/* fn_debug.c */
+void s3e_fn_version(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+void s3e_fn_debug(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+
 /* vt_objects.c */
 extern const sqlite3_module s3e_vt_objects;
 

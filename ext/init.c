@@ -4,6 +4,7 @@
 #include "ext/connection.h"
 #include "ext/functions.h"
 #include "ext/sqlite.h"
+#include "ext/vt_rows.h"
 #include "include/s3embed.h"
 
 SQLITE_EXTENSION_INIT1
@@ -13,7 +14,9 @@ enum {
      * view or trigger. */
     OUTSIDE = SQLITE_UTF8 | SQLITE_DIRECTONLY,
     PURE = SQLITE_UTF8,
-    VECTOR = SQLITE_UTF8 | SQLITE_RESULT_SUBTYPE
+    VECTOR = SQLITE_UTF8 | SQLITE_RESULT_SUBTYPE,
+    /* Arithmetic on its arguments: fit for an index or a generated column. */
+    ARITHMETIC = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS
 };
 
 struct function {
@@ -28,6 +31,11 @@ static const struct function bytes_functions[] = {
     {"embed", 1, VECTOR, s3e_fn_embed},
     {"embed", 2, VECTOR, s3e_fn_embed},
     {"image_info", 1, PURE, s3e_fn_image_info},
+    {"embed_json", 1, ARITHMETIC | SQLITE_RESULT_SUBTYPE, s3e_fn_embed_json},
+    {"embed_csv", 1, ARITHMETIC, s3e_fn_embed_csv},
+    {"embed_distance", 2, ARITHMETIC, s3e_fn_embed_distance},
+    {"embed_distance", 3, ARITHMETIC, s3e_fn_embed_distance},
+    {"s3embed_version", 0, ARITHMETIC, s3e_fn_version},
 };
 
 static const struct function store_functions[] = {
@@ -37,6 +45,10 @@ static const struct function store_functions[] = {
     {"s3_head", 1, OUTSIDE, s3e_fn_s3_head},
     {"s3_config", 1, OUTSIDE, s3e_fn_s3_config},
     {"s3_config", 2, OUTSIDE, s3e_fn_s3_config},
+    {"embed_load", 2, OUTSIDE | SQLITE_RESULT_SUBTYPE, s3e_fn_embed_load},
+    {"embed_load", 3, OUTSIDE | SQLITE_RESULT_SUBTYPE, s3e_fn_embed_load},
+    {"embed_unload", 1, OUTSIDE, s3e_fn_embed_unload},
+    {"s3embed_debug", 0, OUTSIDE | SQLITE_RESULT_SUBTYPE, s3e_fn_debug},
 };
 
 /* `spec` reaches xConnect as the module's own in struct s3e_module_aux. */
@@ -46,6 +58,11 @@ static const struct module {
     const void *spec;
 } modules[] = {
     {"s3_objects", &s3e_vt_objects, NULL},
+    {"s3_folders", &s3e_vt_rows, &s3e_rows_folders},
+    {"s3_buckets", &s3e_vt_rows, &s3e_rows_buckets},
+    {"s3_errors", &s3e_vt_rows, &s3e_rows_errors},
+    {"s3_stats", &s3e_vt_rows, &s3e_rows_stats},
+    {"embed_models", &s3e_vt_rows, &s3e_rows_models},
 };
 
 static void drop_connection(void *conn)

@@ -13,7 +13,11 @@
 
 struct s3e_connection;
 
-/* A model that embed_load() registered, and those registered before it. */
+/* What embed(image) uses: the embedded model, until another is loaded under
+ * this name. */
+#define S3E_MODELS_DEFAULT "default"
+
+/* A model that embed_load() registered, and those registered after it. */
 struct s3e_models {
     struct s3e_models *next;
     char *name, *path;          /* owned */
@@ -29,8 +33,7 @@ struct s3e_models_args {
     bool normalize;
 };
 
-/* The model called `name`; "default" is the embedded one until another was
- * loaded under that name.
+/* The model called `name`.
  *
  * out     a new reference.
  * Errors  S3E_E_INPUT (none of that name: those that there are are listed),
@@ -38,13 +41,15 @@ struct s3e_models_args {
 S3E_MUST_CHECK s3e_rc s3e_models_find(struct s3e_connection *conn,
     struct s3e_span name, struct s3e_model **out, struct s3e_err *err);
 
-/* Loads a model from a file and registers it as conn->models.
+/* Loads a model from a file and registers it.
  *
+ * out     valid until it is unloaded.
  * Errors  S3E_E_INPUT (the name is in use or empty, no recipe to be had),
  *         s3e_file_read's, s3e_recipe_parse's, s3e_model_new's; nothing is left
  *         behind. */
 S3E_MUST_CHECK s3e_rc s3e_models_load(struct s3e_connection *conn,
-    const struct s3e_models_args *args, struct s3e_err *err);
+    const struct s3e_models **out, const struct s3e_models_args *args,
+    struct s3e_err *err);
 
 /* True where there was a loaded one of that name. Vectors that are being made
  * of it are made still. */

@@ -15,6 +15,7 @@ SQLITE_EXTENSION_INIT3
 
 enum {
     S3E_SQLITE_OLDEST = 3038000,
+    S3E_SUBTYPE_JSON = 74,    /* SQLite's own */
     S3E_SUBTYPE_FLOAT32 = 223 /* sqlite-vec's: float32, little-endian */
 };
 

@@ -108,6 +108,9 @@ static void quotas_round_up(void)
     CHECK(s3e_cpu_quota("") == 0);
     CHECK(s3e_cpu_quota("5") == 0);
     CHECK(s3e_cpu_count() >= 1);
+    char kind[100];
+    s3e_cpu_describe(kind, sizeof kind);
+    CHECK(strlen(kind) >= strlen("arm64"));
 }
 
 static void files_are_read_whole(void)
