@@ -30,10 +30,11 @@ struct s3e_exchange {
         const char *url;    /* absolute, percent-encoded: sent as it is */
         const char *const *headers; /* "Name: value", NULL-terminated */
         struct s3e_span body;       /* of PUT and POST */
-        const struct s3e_route *route;
+        const struct s3e_route *route; /* not NULL */
         int delay_ms;    /* not before so long from now */
-        size_t max_body; /* a longer answer is S3E_E_LIMIT, before its body is
-                            read where Content-Length tells */
+        size_t max_body; /* a longer body of a 2xx answer is S3E_E_LIMIT, before
+                            it is read where Content-Length tells; others may
+                            have 64 KiB at least: they say what is wrong */
         /* Called once, on any thread, perhaps before start returns; must not
          * block. May free the exchange or start it anew. */
         void (*done)(struct s3e_exchange *ex);
