@@ -71,6 +71,73 @@ void s3e_page_set_content_type(struct s3e_page_builder *b, struct s3e_span type)
     b->content_type = add_text(b, type);
 }
 
+static s3e_rc check(const struct s3e_page_builder *b, struct s3e_err *err)
+{
+    const struct s3e_buf *parts[] = {
+        &b->objects, &b->folders, &b->meta, &b->text};
+    s3e_rc rc = S3E_OK;
+    for (size_t i = 0; rc == S3E_OK && i < sizeof parts / sizeof *parts; i++) {
+        rc = s3e_buf_check(parts[i], "page of a listing", err);
+    }
+    return rc;
+}
+
+/* The value of a hex digit, -1 for another byte. */
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes in place: the text never grows. */
+static bool decode_piece(uint8_t *text, struct s3e_page_piece *piece)
+{
+    uint8_t *const begin = text + piece->at;
+    size_t out = 0;
+    for (size_t i = 0; i < piece->len; i++) {
+        uint8_t c = begin[i] == '+' ? ' ' : begin[i];
+        if (c == '%') {
+            const int high = piece->len - i > 2 ? hex_value(begin[i + 1]) : -1;
+            const int low = piece->len - i > 2 ? hex_value(begin[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return false;
+            }
+            c = (uint8_t)(16 * high + low);
+            i += 2;
+        }
+        if (c == '\0') {
+            return false;
+        }
+        begin[out++] = c;
+    }
+    piece->len = out;
+    return true;
+}
+
+s3e_rc s3e_page_decode_url(struct s3e_page_builder *b, struct s3e_err *err)
+{
+    const s3e_rc rc = check(b, err);
+    if (rc) {
+        return rc;
+    }
+    struct object_row *objects = (void *)b->objects.ptr;
+    struct folder_row *folders = (void *)b->folders.ptr;
+    bool well = true;
+    for (size_t i = 0; i < b->objects.len / sizeof *objects; i++) {
+        well = decode_piece(b->text.ptr, &objects[i].key) && well;
+    }
+    for (size_t i = 0; i < b->folders.len / sizeof *folders; i++) {
+        well = decode_piece(b->text.ptr, &folders[i].path) && well;
+    }
+    return well ? S3E_OK
+                : s3e_fail(err, S3E_E_FORMAT,
+                      "a key of the listing is not percent-encoded, though "
+                      "the store says so");
+}
+
 static struct s3e_span piece_span(
     const uint8_t *text, struct s3e_page_piece piece)
 {
@@ -114,13 +181,9 @@ static void copy_meta(struct s3e_meta *to, const struct s3e_page_builder *b,
 s3e_rc s3e_page_finish(struct s3e_page **out, const struct s3e_page_builder *b,
     struct s3e_err *err)
 {
-    const struct s3e_buf *parts[] = {
-        &b->objects, &b->folders, &b->meta, &b->text};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const s3e_rc rc = s3e_buf_check(parts[i], "page of a listing", err);
-        if (rc) {
-            return rc;
-        }
+    const s3e_rc rc = check(b, err);
+    if (rc) {
+        return rc;
     }
     const size_t num_objects = b->objects.len / sizeof(struct object_row);
     const size_t num_folders = b->folders.len / sizeof(struct folder_row);

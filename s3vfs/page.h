@@ -35,6 +35,12 @@ void s3e_page_set_next_token(struct s3e_page_builder *b, struct s3e_span token);
 void s3e_page_set_content_type(
     struct s3e_page_builder *b, struct s3e_span type);
 
+/* Percent-decodes the keys and folders added so far, '+' to a space: what
+ * EncodingType url asks for. Errors: S3E_E_FORMAT (a % without two hex digits,
+ * a NUL byte), and the builder's own. */
+S3E_MUST_CHECK s3e_rc s3e_page_decode_url(
+    struct s3e_page_builder *b, struct s3e_err *err);
+
 /* Makes the page of what was added; the builder keeps it, for
  * s3e_page_builder_deinit.
  *
