@@ -79,6 +79,13 @@ S3E_MUST_CHECK s3e_rc s3e_connection_open(struct s3e_connection *conn,
 S3E_MUST_CHECK s3e_rc s3e_connection_prepare(
     struct s3e_connection *conn, struct s3e_err *err);
 
+/* Keeps a reference to the object just got by itself and its uri, until the
+ * next, so that embed() can name it; NULL, NULL: forgets. Larger ones are not
+ * kept. */
+enum { S3E_REMEMBER_MAX = 16 << 20 }; /* bytes */
+void s3e_connection_remember(
+    struct s3e_connection *conn, struct s3e_blob *blob, const char *uri);
+
 /* The bytes of a TEXT or BLOB value (others as their text; NULL: ptr NULL),
  * valid as sqlite3_value_text's. */
 struct s3e_span s3e_value_span(sqlite3_value *value);

@@ -58,6 +58,10 @@ const char *s3e_settings_get(
 const char *s3e_settings_shown(
     const struct s3e_settings *settings, enum s3e_setting which);
 
+/* The value of one that is a whole number; 0 where there is none. */
+uint64_t s3e_settings_number(
+    const struct s3e_settings *settings, enum s3e_setting which);
+
 /* True where the value is a whole number. */
 bool s3e_settings_is_number(enum s3e_setting which);
 

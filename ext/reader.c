@@ -1,0 +1,244 @@
+#include "ext/reader.h"
+
+#include "base/mem.h"
+#include "s3vfs/list.h"
+
+struct s3e_reader {
+    struct s3e_connection *conn;
+    const struct s3e_scan *scan;
+    struct s3e_list *list; /* NULL at its end */
+    struct s3e_window *window;
+    uint64_t skip, left; /* rows of OFFSET and LIMIT still to come */
+    /* Why the listing ended, told when the reader gets there. */
+    s3e_rc rc;
+    struct s3e_err err;
+};
+
+static s3e_rc new_window(struct s3e_reader *r, struct s3e_err *err)
+{
+    const struct s3e_settings *settings = &r->conn->settings;
+    const struct s3e_window_limits limits = {
+        .prefetch = s3e_settings_number(settings, S3E_SET_PREFETCH) == 1,
+        .max_bytes = s3e_settings_number(settings, S3E_SET_PREFETCH_BYTES),
+        .max_fetches =
+            (unsigned)s3e_settings_number(settings, S3E_SET_MAX_CONNECTIONS),
+        .max_rows = r->left == UINT64_MAX ? 0 : r->left,
+    };
+    struct s3e_source source;
+    const int max = sqlite3_limit(r->conn->db, SQLITE_LIMIT_LENGTH, -1);
+    s3e_rc rc = s3e_source_init(&source, r->scan->store, (uint64_t)max, err);
+    if (rc == S3E_OK) {
+        rc = s3e_window_new(&r->window, &source, &limits, err);
+        if (rc != S3E_OK) {
+            source.ctx_free(source.ctx);
+        }
+    }
+    return rc;
+}
+
+/* The keys of `key = ` or IN that can be rows, from `from` on. */
+static s3e_rc new_list_of_keys(
+    struct s3e_reader *r, struct s3e_span from, struct s3e_err *err)
+{
+    const struct s3e_scan *scan = r->scan;
+    const struct s3e_filter *only = &scan->filters[scan->only - 1];
+    const struct s3e_span prefix = s3e_span_str(scan->prefix);
+    size_t num = 0;
+    struct s3e_span *keys = NULL;
+    if (only->num_values) {
+        keys = s3e_alloc_array(only->num_values, sizeof *keys);
+        if (!keys) {
+            return s3e_fail(err, S3E_E_NOMEM, "out of memory");
+        }
+    }
+    for (size_t i = 0; i < only->num_values; i++) {
+        const struct s3e_span key = only->values[i].text;
+        if (key.len && key.len <= S3E_KEY_MAX && s3e_span_starts(key, prefix) &&
+            (!from.ptr || s3e_span_cmp(key, from) >= 0)) {
+            keys[num++] = key;
+        }
+    }
+    const s3e_rc rc =
+        num ? s3e_list_new_keys(&r->list, scan->store, keys, num, err) : S3E_OK;
+    s3e_free(keys);
+    return rc;
+}
+
+/* The listing may stop early where every object that it lists is a row. */
+static uint64_t list_limit(const struct s3e_reader *r)
+{
+    const struct s3e_scan *scan = r->scan;
+    const bool all = scan->markers && !scan->target.glob &&
+                     scan->num_filters == 0 && r->left != UINT64_MAX &&
+                     r->skip < UINT64_MAX - r->left;
+    return all ? r->left + r->skip : 0;
+}
+
+static s3e_rc new_list(
+    struct s3e_reader *r, struct s3e_span from, struct s3e_err *err)
+{
+    const struct s3e_scan *scan = r->scan;
+    if (scan->nothing || r->left == 0) {
+        return S3E_OK;
+    }
+    if (scan->only) {
+        return new_list_of_keys(r, from, err);
+    }
+    const struct s3e_list_args args = {
+        .prefix = s3e_span_str(scan->prefix),
+        .start_after =
+            from.ptr ? (struct s3e_span){0} : s3e_span_str(scan->after),
+        .from = from.ptr ? from : s3e_span_str(scan->from),
+        .limit = list_limit(r),
+    };
+    return s3e_list_new(&r->list, scan->store, &args, err);
+}
+
+s3e_rc s3e_reader_new(struct s3e_reader **out, struct s3e_connection *conn,
+    const struct s3e_scan *scan, struct s3e_span from, struct s3e_err *err)
+{
+    struct s3e_reader *r;
+    *out = NULL;
+    if (!S3E_NEW(r)) {
+        return s3e_fail(err, S3E_E_NOMEM, "out of memory");
+    }
+    r->conn = conn;
+    r->scan = scan;
+    r->skip = from.ptr ? 0 : scan->offset;
+    r->left = scan->limited && !from.ptr ? scan->limit : UINT64_MAX;
+    s3e_rc rc = new_window(r, err);
+    if (rc == S3E_OK) {
+        rc = new_list(r, from, err);
+    }
+    if (rc != S3E_OK) {
+        s3e_reader_free(r);
+        return rc;
+    }
+    *out = r;
+    return S3E_OK;
+}
+
+void s3e_reader_free(struct s3e_reader *reader)
+{
+    if (reader) {
+        s3e_list_free(reader->list);
+        s3e_window_free(reader->window);
+        s3e_free(reader);
+    }
+}
+
+static void end_list(struct s3e_reader *r)
+{
+    s3e_list_free(r->list);
+    r->list = NULL;
+}
+
+static s3e_rc push(
+    struct s3e_reader *r, const struct s3e_list_row *row, struct s3e_err *err)
+{
+    const struct s3e_object *object = &row->page->objects[row->index];
+    if (s3e_scan_is_past(r->scan, object->key)) {
+        end_list(r);
+        return S3E_OK;
+    }
+    if (!s3e_scan_keeps(r->scan, object)) {
+        return S3E_OK;
+    }
+    if (r->skip) {
+        r->skip--;
+        return S3E_OK;
+    }
+    struct s3e_row *item = s3e_row_new(row->page, row->index);
+    if (!item) {
+        return s3e_fail(err, S3E_E_NOMEM, "out of memory");
+    }
+    const s3e_rc rc = s3e_window_push(r->window, item, object->size, err);
+    if (rc != S3E_OK) {
+        s3e_row_free(item);
+    } else if (r->left != UINT64_MAX && --r->left == 0) {
+        end_list(r);
+    }
+    return rc;
+}
+
+/* One object of the listing into the window, if it is a row. `*arrived` tells
+ * whether there was one yet. */
+static s3e_rc take(
+    struct s3e_reader *r, bool wait, bool *arrived, struct s3e_err *err)
+{
+    struct s3e_list_row row = {0};
+    const struct s3e_waiter waiter = s3e_connection_waiter(r->conn);
+    s3e_rc rc = wait ? s3e_connection_poll(r->conn, err) : S3E_OK;
+    if (rc == S3E_OK && r->scan->account) {
+        rc =
+            s3e_account_prepare(r->scan->account, waiter.stop, waiter.ctx, err);
+    }
+    if (rc == S3E_OK) {
+        rc = s3e_list_next(r->list, &row, wait, waiter.stop, waiter.ctx, err);
+    }
+    *arrived = row.page != NULL;
+    if (rc == S3E_OK && row.page) {
+        rc = push(r, &row, err);
+    } else if (rc == S3E_OK && row.ended) {
+        end_list(r);
+    }
+    s3e_page_unref(row.page);
+    return rc;
+}
+
+static void fill(struct s3e_reader *r, bool eager)
+{
+    bool arrived = true;
+    while (r->list && r->rc == S3E_OK && arrived) {
+        const bool wait = s3e_window_rows(r->window) == 0;
+        if (!wait && (!eager || s3e_window_room(r->window) == 0)) {
+            return;
+        }
+        r->rc = take(r, wait, &arrived, &r->err);
+    }
+}
+
+s3e_rc s3e_reader_next(
+    struct s3e_reader *reader, bool eager, struct s3e_err *err)
+{
+    struct s3e_reader *r = reader;
+    if (s3e_window_rows(r->window)) {
+        s3e_window_pop(r->window);
+    }
+    fill(r, eager);
+    if (s3e_window_rows(r->window) == 0 && r->rc != S3E_OK) {
+        *err = r->err;
+        return r->rc;
+    }
+    return S3E_OK;
+}
+
+const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader)
+{
+    const struct s3e_row *row = s3e_window_front(reader->window);
+    return row ? row->object : NULL;
+}
+
+s3e_rc s3e_reader_get(
+    struct s3e_reader *reader, struct s3e_blob **blob, struct s3e_err *err)
+{
+    const struct s3e_waiter waiter = s3e_connection_waiter(reader->conn);
+    *blob = NULL;
+    return s3e_window_get(reader->window, blob, &waiter, err);
+}
+
+s3e_rc s3e_reader_make(struct s3e_reader *reader, float *out,
+    const struct s3e_maker *maker, struct s3e_err *err)
+{
+    const struct s3e_waiter waiter = s3e_connection_waiter(reader->conn);
+    return s3e_window_make(reader->window, out, maker, &waiter, err);
+}
+
+bool s3e_reader_owns(const struct s3e_reader *reader, struct s3e_span bytes)
+{
+    if (!bytes.ptr || !s3e_window_front(reader->window)) {
+        return false;
+    }
+    const struct s3e_blob *blob = s3e_blob_of((void *)(uintptr_t)bytes.ptr);
+    return s3e_window_owns(reader->window, blob) && blob->len == bytes.len;
+}
