@@ -39,7 +39,7 @@ static void write_json(struct s3e_buf *json)
     s3e_http_describe(text, sizeof text);
     add_text(json, "http", text);
     s3e_model_describe(text, sizeof text);
-    add_text(json, "network", text);
+    add_text(json, "xnnpack", text);
     s3e_cpu_describe(text, sizeof text);
     add_text(json, "cpu", text);
     add_number(json, "cpus", s3e_cpu_count());

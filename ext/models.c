@@ -22,8 +22,7 @@ struct s3e_weights {
     struct s3e_model *model;
 };
 
-/* Held while a model is built, so that two connections that load the same file
- * at once build it once. */
+/* The innermost lock: held for a look at the list. */
 static struct {
     struct s3e_mutex mutex;
     struct {
@@ -31,46 +30,76 @@ static struct {
     } locked;
 } cache = {.mutex = S3E_MUTEX_STATIC};
 
-static s3e_rc add_locked(struct s3e_weights **out, const char *key,
+static void free_weights(struct s3e_weights *w)
+{
+    s3e_model_unref(w->model);
+    s3e_free(w->key);
+    s3e_free(w);
+}
+
+static s3e_rc build(struct s3e_weights **out, const char *key,
     struct s3e_span file, const char *sha256,
     const struct s3e_model_options *options, struct s3e_err *err)
 {
     struct s3e_weights *w;
-    if (!S3E_NEW(w) || !(w->key = s3e_strdup(s3e_span_str(key)))) {
-        s3e_free(w);
+    s3e_rc rc = S3E_OK;
+    if (!S3E_NEW(w)) {
         return s3e_fail(err, S3E_E_NOMEM, "no memory for the model");
     }
-    const s3e_rc rc = s3e_model_new(&w->model, file, sha256, options, err);
+    w->key = s3e_strdup(s3e_span_str(key));
+    if (!w->key) {
+        rc = s3e_fail(err, S3E_E_NOMEM, "no memory for the model");
+    }
+    if (!rc) {
+        rc = s3e_model_new(&w->model, file, sha256, options, err);
+    }
     if (rc) {
-        s3e_free(w->key);
-        s3e_free(w);
+        free_weights(w);
         return rc;
     }
-    w->next = cache.locked.first;
-    cache.locked.first = w;
     *out = w;
     return S3E_OK;
+}
+
+/* One more user of what has that key: of `fresh` (which may be NULL) where
+ * nothing has. */
+static struct s3e_weights *join(const char *key, struct s3e_weights *fresh)
+{
+    s3e_mutex_lock(&cache.mutex);
+    struct s3e_weights *w = cache.locked.first;
+    while (w && strcmp(w->key, key) != 0) {
+        w = w->next;
+    }
+    if (!w && fresh) {
+        w = fresh;
+        w->next = cache.locked.first;
+        cache.locked.first = w;
+    }
+    if (w) {
+        w->users++;
+    }
+    s3e_mutex_unlock(&cache.mutex);
+    return w;
 }
 
 static s3e_rc take(struct s3e_weights **out, const char *key,
     struct s3e_span file, const char *sha256,
     const struct s3e_model_options *options, struct s3e_err *err)
 {
-    s3e_rc rc = S3E_OK;
-    s3e_mutex_lock(&cache.mutex);
-    struct s3e_weights *w = cache.locked.first;
-    while (w && !s3e_span_eq(s3e_span_str(w->key), s3e_span_str(key))) {
-        w = w->next;
+    struct s3e_weights *fresh = NULL;
+    *out = join(key, NULL);
+    if (*out) {
+        return S3E_OK;
     }
-    if (!w) {
-        rc = add_locked(&w, key, file, sha256, options, err);
+    const s3e_rc rc = build(&fresh, key, file, sha256, options, err);
+    if (rc) {
+        return rc;
     }
-    if (w) {
-        w->users++;
+    *out = join(key, fresh);
+    if (*out != fresh) {
+        free_weights(fresh); /* another connection was faster */
     }
-    *out = w;
-    s3e_mutex_unlock(&cache.mutex);
-    return rc;
+    return S3E_OK;
 }
 
 static void give_back(struct s3e_weights *w)
@@ -86,9 +115,7 @@ static void give_back(struct s3e_weights *w)
     }
     s3e_mutex_unlock(&cache.mutex);
     if (last) {
-        s3e_model_unref(w->model);
-        s3e_free(w->key);
-        s3e_free(w);
+        free_weights(w);
     }
 }
 
