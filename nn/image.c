@@ -1,0 +1,92 @@
+#include "nn/image.h"
+
+#include "base/mem.h"
+#include "nn/jpeg.h"
+
+#include <stdio.h>
+
+static const struct s3e_image_format *const g_formats[] = {&s3e_jpeg_format};
+
+static s3e_rc refuse(struct s3e_span bytes, struct s3e_err *err)
+{
+    char hex[9] = "";
+    const size_t num = bytes.len < 4 ? bytes.len : 4;
+    if (num == 0) {
+        return s3e_fail(err, S3E_E_FORMAT, "not an image: 0 bytes");
+    }
+    for (size_t i = 0; i < num; i++) {
+        (void)snprintf(hex + 2 * i, 3, "%02x", bytes.ptr[i]);
+    }
+    return s3e_fail(err, S3E_E_FORMAT,
+        "not an image we read: %zu byte%s beginning %s", bytes.len,
+        bytes.len == 1 ? "" : "s", hex);
+}
+
+static s3e_rc check_size(const struct s3e_image_info *info, struct s3e_err *err)
+{
+    const size_t height = info->height, width = info->width;
+    if (height > S3E_IMAGE_SIDE_MAX || width > S3E_IMAGE_SIDE_MAX) {
+        return s3e_fail(err, S3E_E_LIMIT,
+            "an image of %zux%zu pixels: %d a side is the most we decode",
+            width, height, S3E_IMAGE_SIDE_MAX);
+    }
+    if (height * width > S3E_IMAGE_PIXELS_MAX) {
+        return s3e_fail(err, S3E_E_LIMIT,
+            "an image of %zux%zu pixels: %d in all is the most we decode",
+            width, height, S3E_IMAGE_PIXELS_MAX);
+    }
+    return S3E_OK;
+}
+
+static s3e_rc open_image(const struct s3e_image_format **format,
+    struct s3e_image_info *info, struct s3e_span bytes, struct s3e_err *err)
+{
+    for (size_t i = 0; i < sizeof g_formats / sizeof *g_formats; i++) {
+        *format = g_formats[i];
+        if ((*format)->sniff(bytes)) {
+            const s3e_rc rc = (*format)->info(info, bytes, err);
+            return rc ? rc : check_size(info, err);
+        }
+    }
+    return refuse(bytes, err);
+}
+
+s3e_rc s3e_image_read_info(
+    struct s3e_image_info *out, struct s3e_span bytes, struct s3e_err *err)
+{
+    const struct s3e_image_format *format = NULL;
+    return open_image(&format, out, bytes, err);
+}
+
+s3e_rc s3e_image_decode(
+    struct s3e_image *out, struct s3e_span bytes, struct s3e_err *err)
+{
+    const struct s3e_image_format *format = NULL;
+    struct s3e_image_info info;
+    uint8_t *px = NULL;
+    *out = (struct s3e_image){NULL, 0, 0};
+    s3e_rc rc = open_image(&format, &info, bytes, err);
+    if (rc) {
+        goto done;
+    }
+    px = s3e_alloc_array(info.height * info.width, 3);
+    if (!px) {
+        rc = s3e_fail(err, S3E_E_NOMEM, "no memory for %zux%zu pixels",
+            info.width, info.height);
+        goto done;
+    }
+    rc = format->decode(px, &info, bytes, err);
+    if (rc == S3E_OK) {
+        *out = (struct s3e_image){px, info.height, info.width};
+        px = NULL;
+    }
+done:
+    s3e_free(px);
+    return rc;
+}
+
+void s3e_image_deinit(struct s3e_image *img)
+{
+    s3e_free(img->px);
+    *img = (struct s3e_image){NULL, 0, 0};
+}
