@@ -144,6 +144,16 @@ void s3e_connection_remember(
     }
 }
 
+static void drop_blob(void *data)
+{
+    s3e_blob_unref(s3e_blob_of(data));
+}
+
+void s3e_result_blob(sqlite3_context *ctx, struct s3e_blob *blob)
+{
+    sqlite3_result_blob64(ctx, blob->data, blob->len, drop_blob);
+}
+
 struct s3e_span s3e_value_span(sqlite3_value *value)
 {
     if (sqlite3_value_type(value) == SQLITE_NULL) {

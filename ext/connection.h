@@ -86,6 +86,10 @@ enum { S3E_REMEMBER_MAX = 16 << 20 }; /* bytes */
 void s3e_connection_remember(
     struct s3e_connection *conn, struct s3e_blob *blob, const char *uri);
 
+/* Hands `blob`, whose reference is taken, to SQLite as a result, without a
+ * copy. */
+void s3e_result_blob(sqlite3_context *ctx, struct s3e_blob *blob);
+
 /* The bytes of a TEXT or BLOB value (others as their text; NULL: ptr NULL),
  * valid as sqlite3_value_text's. */
 struct s3e_span s3e_value_span(sqlite3_value *value);

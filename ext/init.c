@@ -13,8 +13,7 @@ enum {
     /* Reaches a store, a file or a model path: not from a hostile database's
      * view or trigger. */
     OUTSIDE = SQLITE_UTF8 | SQLITE_DIRECTONLY,
-    PURE = SQLITE_UTF8,
-    VECTOR = SQLITE_UTF8 | SQLITE_RESULT_SUBTYPE,
+    TAGGED = SQLITE_UTF8 | SQLITE_RESULT_SUBTYPE, /* with a subtype */
     /* Arithmetic on its arguments: fit for an index or a generated column. */
     ARITHMETIC = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS
 };
@@ -28,9 +27,9 @@ struct function {
 
 /* What works on bytes alone: all that sqlite3_sembednonet_init registers. */
 static const struct function bytes_functions[] = {
-    {"embed", 1, VECTOR, s3e_fn_embed},
-    {"embed", 2, VECTOR, s3e_fn_embed},
-    {"image_info", 1, PURE, s3e_fn_image_info},
+    {"embed", 1, TAGGED, s3e_fn_embed},
+    {"embed", 2, TAGGED, s3e_fn_embed},
+    {"image_info", 1, TAGGED, s3e_fn_image_info},
     {"embed_json", 1, ARITHMETIC | SQLITE_RESULT_SUBTYPE, s3e_fn_embed_json},
     {"embed_csv", 1, ARITHMETIC, s3e_fn_embed_csv},
     {"embed_distance", 2, ARITHMETIC, s3e_fn_embed_distance},
@@ -42,7 +41,7 @@ static const struct function store_functions[] = {
     {"s3_get", 1, OUTSIDE, s3e_fn_s3_get},
     {"s3_get", 2, OUTSIDE, s3e_fn_s3_get},
     {"s3_get_range", 3, OUTSIDE, s3e_fn_s3_get_range},
-    {"s3_head", 1, OUTSIDE, s3e_fn_s3_head},
+    {"s3_head", 1, OUTSIDE | SQLITE_RESULT_SUBTYPE, s3e_fn_s3_head},
     {"s3_config", 1, OUTSIDE, s3e_fn_s3_config},
     {"s3_config", 2, OUTSIDE, s3e_fn_s3_config},
     {"embed_load", 2, OUTSIDE | SQLITE_RESULT_SUBTYPE, s3e_fn_embed_load},

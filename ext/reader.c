@@ -41,7 +41,7 @@ static s3e_rc new_list_of_keys(
     struct s3e_reader *r, struct s3e_span from, struct s3e_err *err)
 {
     const struct s3e_scan *scan = r->scan;
-    const struct s3e_filter *only = &scan->filters[scan->only - 1];
+    const struct s3e_where *only = &scan->filters[scan->only - 1];
     const struct s3e_span prefix = s3e_span_str(scan->prefix);
     size_t num = 0;
     struct s3e_span *keys = NULL;

@@ -5,7 +5,7 @@
 void s3e_scan_deinit(struct s3e_scan *scan)
 {
     for (size_t i = 0; i < scan->num_filters; i++) {
-        s3e_filter_deinit(&scan->filters[i]);
+        s3e_where_deinit(&scan->filters[i]);
     }
     s3e_free(scan->filters);
     s3e_free(scan->prefix);
@@ -63,7 +63,7 @@ static s3e_rc narrow_to_glob(
 
 /* `only`, unless a value's affinity is SQLite's to tell. */
 static void narrow_to_values(
-    struct s3e_scan *scan, const struct s3e_filter *filter)
+    struct s3e_scan *scan, const struct s3e_where *filter)
 {
     for (size_t i = 0; i < filter->num_values; i++) {
         const enum s3e_value_type type = filter->values[i].type;
@@ -78,7 +78,7 @@ static void narrow_to_values(
  * operand of numeric affinity, would be less than it: lower bounds drop such
  * keys rightly, upper bounds are taken at their word. */
 static s3e_rc narrow(
-    struct s3e_scan *scan, const struct s3e_filter *filter, struct s3e_err *err)
+    struct s3e_scan *scan, const struct s3e_where *filter, struct s3e_err *err)
 {
     if (filter->op == S3E_OP_EQ || filter->op == S3E_OP_IS) {
         narrow_to_values(scan, filter);
@@ -105,25 +105,25 @@ static s3e_rc narrow(
     case S3E_OP_IS_NOT:
     case S3E_OP_IS_NULL:
     case S3E_OP_NOT_NULL:
-    case S3E_FILTER_OPS:
+    case S3E_WHERE_OPS:
         break;
     }
     return S3E_OK;
 }
 
 s3e_rc s3e_scan_add(
-    struct s3e_scan *scan, struct s3e_filter *filter, struct s3e_err *err)
+    struct s3e_scan *scan, struct s3e_where *filter, struct s3e_err *err)
 {
-    struct s3e_filter *more =
+    struct s3e_where *more =
         s3e_realloc_array(scan->filters, scan->num_filters + 1, sizeof *more);
     if (!more) {
-        s3e_filter_deinit(filter);
+        s3e_where_deinit(filter);
         return s3e_fail(err, S3E_E_NOMEM, "out of memory");
     }
     scan->filters = more;
     more[scan->num_filters] = *filter;
-    *filter = (struct s3e_filter){0};
-    struct s3e_filter *added = &more[scan->num_filters++];
+    *filter = (struct s3e_where){0};
+    struct s3e_where *added = &more[scan->num_filters++];
     return added->column == S3E_COL_KEY ? narrow(scan, added, err) : S3E_OK;
 }
 
@@ -143,7 +143,7 @@ bool s3e_scan_keeps(
         return false;
     }
     for (size_t i = 0; i < scan->num_filters; i++) {
-        if (!s3e_filter_keeps(&scan->filters[i], object)) {
+        if (!s3e_where_keeps(&scan->filters[i], object)) {
             return false;
         }
     }

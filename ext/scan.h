@@ -3,7 +3,7 @@
 #ifndef S3E_EXT_SCAN_H
 #define S3E_EXT_SCAN_H
 
-#include "ext/filter.h"
+#include "ext/where.h"
 #include "s3vfs/account.h"
 #include "s3vfs/store.h"
 #include "s3vfs/uri.h"
@@ -15,7 +15,7 @@ struct s3e_scan {
     struct s3e_account *account; /* of an S3 store; NULL else */
     bool markers;                /* show zero-byte keys that end in '/' */
     bool nothing;                /* no row can pass */
-    struct s3e_filter *filters;
+    struct s3e_where *filters;
     size_t num_filters;
     char *prefix;             /* keys begin with it: target's, or longer */
     size_t only; /* of `filters`, counted from 1: key = or IN, so that there is
@@ -32,7 +32,7 @@ void s3e_scan_deinit(struct s3e_scan *scan);
 /* Takes `filter` over (its zero state is left, on failure too) and narrows the
  * listing where it says something about the key. */
 S3E_MUST_CHECK s3e_rc s3e_scan_add(
-    struct s3e_scan *scan, struct s3e_filter *filter, struct s3e_err *err);
+    struct s3e_scan *scan, struct s3e_where *filter, struct s3e_err *err);
 
 /* Whether `object` is a row. */
 bool s3e_scan_keeps(

@@ -1,4 +1,4 @@
-#include "ext/filter.h"
+#include "ext/where.h"
 
 #include "base/mem.h"
 #include "ext/sqlite.h"
@@ -8,16 +8,16 @@ enum { GLOB_MAX = 4096 /* bytes of a text matched here */ };
 /* SQLite's three, and what only SQLite can tell. */
 enum truth { FALSE_OR_NULL, TRUE, UNDECIDED };
 
-void s3e_filter_deinit(struct s3e_filter *filter)
+void s3e_where_deinit(struct s3e_where *filter)
 {
     for (size_t i = 0; i < filter->num_values; i++) {
         s3e_free((void *)(uintptr_t)filter->values[i].text.ptr);
     }
     s3e_free(filter->values);
-    *filter = (struct s3e_filter){0};
+    *filter = (struct s3e_where){0};
 }
 
-s3e_rc s3e_filter_add(struct s3e_filter *filter, const struct s3e_value *value,
+s3e_rc s3e_where_add(struct s3e_where *filter, const struct s3e_value *value,
     struct s3e_err *err)
 {
     struct s3e_value copy = {
@@ -73,7 +73,7 @@ static int order_integer(int64_t integer, const struct s3e_value *x)
     return x->type == S3E_VALUE_REAL ? sign((double)integer - x->real) : -1;
 }
 
-static enum truth ordered(enum s3e_filter_op op, int order)
+static enum truth ordered(enum s3e_where_op op, int order)
 {
     switch (op) {
     case S3E_OP_EQ:
@@ -93,7 +93,7 @@ static enum truth ordered(enum s3e_filter_op op, int order)
     case S3E_OP_IS_NULL:
     case S3E_OP_NOT_NULL:
     case S3E_OP_MATCHES:
-    case S3E_FILTER_OPS:
+    case S3E_WHERE_OPS:
         break;
     }
     return UNDECIDED;
@@ -113,7 +113,7 @@ static enum truth matches(struct s3e_span text, const struct s3e_value *glob)
 }
 
 static enum truth compare_null(
-    enum s3e_filter_op op, bool left_null, bool right_null)
+    enum s3e_where_op op, bool left_null, bool right_null)
 {
     if (op == S3E_OP_IS) {
         return left_null && right_null ? TRUE : FALSE_OR_NULL;
@@ -124,7 +124,7 @@ static enum truth compare_null(
     return FALSE_OR_NULL;
 }
 
-static enum truth compare(const struct s3e_filter *filter,
+static enum truth compare(const struct s3e_where *filter,
     const struct s3e_value *left, const struct s3e_value *right)
 {
     const bool left_null = left->type == S3E_VALUE_NULL;
@@ -145,8 +145,8 @@ static enum truth compare(const struct s3e_filter *filter,
     return ordered(filter->op, s3e_span_cmp(left->text, right->text));
 }
 
-bool s3e_filter_keeps(
-    const struct s3e_filter *filter, const struct s3e_object *object)
+bool s3e_where_keeps(
+    const struct s3e_where *filter, const struct s3e_object *object)
 {
     struct s3e_value left = {0};
     s3e_column_value(&left, filter->column, object);

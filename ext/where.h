@@ -1,14 +1,14 @@
-/* ext/filter.h - a comparison of a listed column, decided before a body is
- * fetched. It drops a row only where SQLite would: what depends on an affinity
- * that SQLite does not tell us is left to SQLite.
+/* ext/where.h - one term of WHERE, a comparison of a listed column, decided
+ * before a body is fetched. It drops a row only where SQLite would: what
+ * depends on an affinity that SQLite does not tell us is left to SQLite.
  *
  * Thread  any; a filter is immutable once made. */
-#ifndef S3E_EXT_FILTER_H
-#define S3E_EXT_FILTER_H
+#ifndef S3E_EXT_WHERE_H
+#define S3E_EXT_WHERE_H
 
 #include "ext/columns.h"
 
-enum s3e_filter_op {
+enum s3e_where_op {
     S3E_OP_EQ, /* any of the values: IN too */
     S3E_OP_NE,
     S3E_OP_LT,
@@ -20,27 +20,27 @@ enum s3e_filter_op {
     S3E_OP_IS_NULL, /* no value */
     S3E_OP_NOT_NULL,
     S3E_OP_MATCHES, /* GLOB */
-    S3E_FILTER_OPS
+    S3E_WHERE_OPS
 };
 
-/* Zero state: all zeros; s3e_filter_deinit. */
-struct s3e_filter {
+/* Zero state: all zeros; s3e_where_deinit. */
+struct s3e_where {
     enum s3e_column column; /* a listed one */
-    enum s3e_filter_op op;
+    enum s3e_where_op op;
     bool exact; /* of a TEXT column: the values are literals, without numeric
                    affinity, so that texts compare as texts */
     struct s3e_value *values; /* owned, and their text */
     size_t num_values;
 };
 
-void s3e_filter_deinit(struct s3e_filter *filter);
+void s3e_where_deinit(struct s3e_where *filter);
 
 /* Copies `value` to the end of the filter's. Errors: S3E_E_NOMEM. */
-S3E_MUST_CHECK s3e_rc s3e_filter_add(struct s3e_filter *filter,
+S3E_MUST_CHECK s3e_rc s3e_where_add(struct s3e_where *filter,
     const struct s3e_value *value, struct s3e_err *err);
 
 /* False where SQLite would drop the row. */
-bool s3e_filter_keeps(
-    const struct s3e_filter *filter, const struct s3e_object *object);
+bool s3e_where_keeps(
+    const struct s3e_where *filter, const struct s3e_object *object);
 
 #endif
