@@ -98,7 +98,7 @@ static s3e_rc read_metric(
 void s3e_fn_embed_distance(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     struct s3e_err err;
-    struct s3e_span a, b;
+    struct s3e_span a = {0}, b = {0};
     enum s3e_metric metric = S3E_METRIC_COSINE;
     double distance = 0;
     s3e_rc rc = argc > 2 ? read_metric(&metric, argv[2], &err) : S3E_OK;

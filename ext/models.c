@@ -32,9 +32,11 @@ static struct {
 
 static void free_weights(struct s3e_weights *w)
 {
-    s3e_model_unref(w->model);
-    s3e_free(w->key);
-    s3e_free(w);
+    if (w) {
+        s3e_model_unref(w->model);
+        s3e_free(w->key);
+        s3e_free(w);
+    }
 }
 
 static s3e_rc build(struct s3e_weights **out, const char *key,

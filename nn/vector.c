@@ -153,23 +153,27 @@ static void point(char *text)
     *to = '\0';
 }
 
-/* Reads back as the float32 whose bytes these are. */
-static bool reads_back(const char *text, const uint8_t *bytes)
+/* Reads back as the float32 of these bits; -0 is not 0. */
+static bool reads_back(const char *text, uint32_t bits)
 {
     const float x = strtof(text, NULL);
-    return memcmp(&x, bytes, sizeof x) == 0;
+    uint32_t back;
+    memcpy(&back, &x, sizeof back);
+    return back == bits;
 }
 
 void s3e_vector_write(struct s3e_buf *text, struct s3e_span v)
 {
     for (size_t i = 0; i < v.len; i += sizeof(float)) {
         float x;
+        uint32_t bits;
         memcpy(&x, v.ptr + i, sizeof x);
+        memcpy(&bits, v.ptr + i, sizeof bits);
         char number[NUMBER_ROOM];
         int digits = FLT_DIG;
         do {
             (void)snprintf(number, sizeof number, "%.*g", digits, (double)x);
-        } while (!reads_back(number, v.ptr + i) && digits++ < FLT_DECIMAL_DIG);
+        } while (!reads_back(number, bits) && digits++ < FLT_DECIMAL_DIG);
         point(number);
         if (i > 0) {
             s3e_buf_add_byte(text, ',');
