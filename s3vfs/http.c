@@ -65,24 +65,12 @@ static s3e_rc too_long(struct transfer *t, uint64_t bytes)
         t->length < 0 ? "at least " : "", bytes, t->max_body);
 }
 
-/* Content-Length; -1 where there is none that can be. */
-static int64_t content_length(const struct s3e_exchange *ex)
-{
-    const struct s3e_span s = s3e_exchange_header(ex, "content-length");
-    int64_t length = s.len > 0 && s.len <= 18 ? 0 : -1;
-    for (size_t i = 0; i < s.len && length >= 0; i++) {
-        const bool digit = s.ptr[i] >= '0' && s.ptr[i] <= '9';
-        length = digit ? 10 * length + (s.ptr[i] - '0') : -1;
-    }
-    return length;
-}
-
 /* After the last header line: how long will the body be, and may it? */
 static s3e_rc judge_headers(struct transfer *t)
 {
     struct s3e_exchange *ex = t->ex;
     const bool wanted = ex->out.status / 100 == 2;
-    t->length = content_length(ex);
+    t->length = s3e_exchange_number(ex, "content-length");
     t->max_body = wanted || ex->in.max_body > ERROR_BODY_MAX ? ex->in.max_body
                                                              : ERROR_BODY_MAX;
     if (!is_head(ex) && t->length > 0 && (uint64_t)t->length > t->max_body) {

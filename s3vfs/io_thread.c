@@ -121,14 +121,14 @@ static void end_cancelled(struct io *io, bool all)
     struct s3e_job *next = NULL;
     for (struct s3e_job *job = io->waiting.first; job; job = next) {
         next = job->next;
-        if (all || job->cancelled) {
+        if (all || job->ex->cancelled) {
             list_remove(&io->waiting, job);
             finish(io, job, stopped(job->ex));
         }
     }
     for (struct s3e_job *job = io->active.first; job; job = next) {
         next = job->next;
-        if (all || job->cancelled) {
+        if (all || job->ex->cancelled) {
             io->wire->drop(io->state, job);
             end_active(io, job, stopped(job->ex));
         }
@@ -279,7 +279,7 @@ static s3e_rc start_locked(struct io *io, struct s3e_err *err)
 static s3e_rc queue_locked(struct io *io, struct s3e_job *job)
 {
     struct s3e_exchange *ex = job->ex;
-    if (io->locked.stopping || io->locked.closed) {
+    if (ex->cancelled || io->locked.stopping || io->locked.closed) {
         return stopped(ex);
     }
     if (!io->locked.running) {
@@ -325,13 +325,12 @@ void s3e_io_start(const struct s3e_wire *wire, struct s3e_exchange *ex)
 void s3e_io_cancel(struct s3e_exchange *ex)
 {
     struct io *io = atomic_load(&g_io);
+    ex->cancelled = true; /* before the lock: a start behind it will see it */
     if (!io || io->pid != getpid()) {
         return;
     }
     s3e_mutex_lock(&io->lock);
-    struct s3e_job *job = ex->impl;
-    if (job) {
-        job->cancelled = true;
+    if (ex->impl) {
         io->locked.cancels = true;
         if (io->locked.asleep) {
             io->locked.asleep = false;

@@ -15,7 +15,6 @@ struct s3e_job {
     /* The thread's own. */
     struct s3e_job *prev, *next;
     int64_t due_us;
-    atomic_bool cancelled;
 };
 
 /* What carries exchanges. All calls but open, close and wake come from the

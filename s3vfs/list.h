@@ -13,8 +13,10 @@ struct s3e_list_args {
     struct s3e_span start_after; /* keys after it; empty: all */
     struct s3e_span from;        /* keys at or after it; empty: all */
     struct s3e_span delimiter;   /* empty, or "/": folders come on the pages */
-    uint64_t limit;              /* stop after so many rows wanted; 0: none.
-                                    Sets max-keys of the first page */
+    uint64_t limit;              /* so many rows are wanted; 0: all. Sets
+                                    max-keys of the first page, and no page is
+                                    asked for ahead that holds none of them */
+    bool ordered;                /* keys must ascend by bytes */
 };
 
 /* Begins a listing: its first page is on the way when this returns.
@@ -27,9 +29,9 @@ S3E_MUST_CHECK s3e_rc s3e_list_new(struct s3e_list **out,
     struct s3e_store *store, const struct s3e_list_args *args,
     struct s3e_err *err);
 
-/* The same for known keys, which are looked up 64 at once by HEAD; those that
- * are not there give no row. `keys` are copied, sorted by bytes, and doubles
- * dropped. */
+/* The same for known keys (at least one), which are looked up 64 at once by HEAD; those that
+ * are not there give no row; where none is there, the bucket is asked for, and
+ * its failure told. `keys` are copied, sorted by bytes, and doubles dropped. */
 S3E_MUST_CHECK s3e_rc s3e_list_new_keys(struct s3e_list **out,
     struct s3e_store *store, const struct s3e_span *keys, size_t num_keys,
     struct s3e_err *err);
@@ -40,8 +42,9 @@ S3E_MUST_CHECK s3e_rc s3e_list_new_keys(struct s3e_list **out,
  *         where nothing has arrived and `wait` is false (`*ended` tells which).
  * index   of the row in page->objects.
  * stop    as in s3e_store_run; used while waiting.
- * Errors  the store's. S3E_E_FORMAT where the store repeats a token, or breaks
- *         the order of keys where `ordered` was promised by s3e_list_ordered. */
+ * Errors  the store's; the first one is told at each later call. S3E_E_FORMAT
+ *         where the store repeats a token, or breaks the order of keys where
+ *         `ordered` was asked. S3E_E_STOPPED, after which one may go on. */
 struct s3e_list_row {
     struct s3e_page *page;
     size_t index;
@@ -51,9 +54,9 @@ S3E_MUST_CHECK s3e_rc s3e_list_next(struct s3e_list *list,
     struct s3e_list_row *row, bool wait, bool (*stop)(void *ctx), void *ctx,
     struct s3e_err *err);
 
-/* The common prefixes of the whole listing so far are read through this:
- * reads all pages to the end; each call gives the next folder, ptr NULL at
- * the end. */
+/* The folders of a listing with a delimiter, in place of s3e_list_next: each
+ * call gives the next one, valid until the next call; ptr NULL at the end.
+ * Waits for pages. Errors as above. */
 S3E_MUST_CHECK s3e_rc s3e_list_next_folder(struct s3e_list *list,
     struct s3e_span *folder, bool (*stop)(void *ctx), void *ctx,
     struct s3e_err *err);

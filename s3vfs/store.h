@@ -67,9 +67,10 @@ struct s3e_op {
     } in;
     struct {
         s3e_rc rc;             /* S3E_E_NOTFOUND, _CHANGED, _DENIED, _AUTH, _IO,
-                      _UNREACHABLE, _LIMIT, _FORMAT, _INPUT, _NOMEM, _STOPPED */
+                      _UNREACHABLE, _LIMIT, _RANGE (behind the end), _FORMAT,
+                      _INPUT, _CRYPTO, _NOMEM, _STOPPED */
         struct s3e_err err;    /* names the object as a uri */
-        struct s3e_blob *blob; /* GET: owned by the op's maker */
+        struct s3e_blob *blob; /* GET: owned by the op's maker; not NULL */
         struct s3e_page *page; /* LIST, BUCKETS, HEAD (one object): likewise */
         unsigned retries;      /* attempts beyond the first */
         int64_t total_us;      /* start to done, retries included */
@@ -113,7 +114,8 @@ void s3e_store_unref(struct s3e_store *store); /* NULL is allowed */
  * is referenced until then. Thread any. */
 void s3e_store_start(struct s3e_store *store, struct s3e_op *op);
 
-/* Asks for an early end; `done` still comes, soon. Thread any. */
+/* Asks for an early end; `done` still comes, soon, and not from within this
+ * call. Harmless after `done` if the op still lives. Thread any. */
 void s3e_store_cancel(struct s3e_store *store, struct s3e_op *op);
 
 /* Starts `op` (whose `done` and `user` this call sets) and waits. `stop(ctx)`

@@ -31,6 +31,17 @@ struct s3e_span s3e_exchange_header(
     return (struct s3e_span){0};
 }
 
+int64_t s3e_exchange_number(const struct s3e_exchange *ex, const char *name)
+{
+    const struct s3e_span s = s3e_exchange_header(ex, name);
+    int64_t value = s.len > 0 && s.len <= 18 ? 0 : -1;
+    for (size_t i = 0; i < s.len && value >= 0; i++) {
+        const bool digit = s.ptr[i] >= '0' && s.ptr[i] <= '9';
+        value = digit ? 10 * value + (s.ptr[i] - '0') : -1;
+    }
+    return value;
+}
+
 void s3e_exchange_reset(struct s3e_exchange *ex)
 {
     s3e_buf_free(&ex->out.headers);

@@ -28,10 +28,10 @@ struct s3e_exchange {
     struct {
         const char *method; /* GET, HEAD, PUT, POST, DELETE */
         const char *url;    /* absolute, percent-encoded: sent as it is */
-        const char *const *headers; /* "Name: value", NULL-terminated */
-        struct s3e_span body;       /* of PUT and POST */
+        const char *const *headers;    /* "Name: value", NULL-terminated */
+        struct s3e_span body;          /* of PUT and POST */
         const struct s3e_route *route; /* not NULL */
-        int delay_ms;    /* not before so long from now */
+        int delay_ms;                  /* not before so long from now */
         size_t max_body; /* a longer body of a 2xx answer is S3E_E_LIMIT, before
                             it is read where Content-Length tells; others may
                             have 64 KiB at least: they say what is wrong */
@@ -53,13 +53,16 @@ struct s3e_exchange {
         int64_t first_byte_us;  /* from sending to the answer's first byte */
         int64_t total_us;
     } out;
-    void *impl; /* the transport's */
+    void *impl;            /* the transport's */
+    atomic_bool cancelled; /* set by cancel; started anew it ends at once */
 };
 
 struct s3e_transport {
     void (*start)(struct s3e_transport *t, struct s3e_exchange *ex);
     /* Asks for an early end: `done` still comes, soon, perhaps with another
-     * outcome. Harmless after `done` if the exchange still lives. Thread any. */
+     * outcome, and not from within this call. It holds for later starts of the
+     * exchange too. Harmless after `done` if the exchange still lives. Thread
+     * any. */
     void (*cancel)(struct s3e_transport *t, struct s3e_exchange *ex);
 };
 
@@ -67,6 +70,10 @@ struct s3e_transport {
  * an empty span with ptr NULL where there is none. Valid while `ex` is. */
 struct s3e_span s3e_exchange_header(
     const struct s3e_exchange *ex, const char *name);
+
+/* The decimal number that answer header `name` is, at most 18 digits; -1 where
+ * it is none. */
+int64_t s3e_exchange_number(const struct s3e_exchange *ex, const char *name);
 
 /* Frees what `out` holds and zeroes it; `in` stays. */
 void s3e_exchange_reset(struct s3e_exchange *ex);

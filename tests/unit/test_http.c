@@ -562,6 +562,8 @@ static void test_cancel(void)
     CHECK(s3e_clock_ms() - began < 500);
     s3e_http()->cancel(s3e_http(), &c.ex); /* ended: harmless */
     s3e_exchange_reset(&c.ex);
+    CHECK_RC(go(&c), S3E_E_STOPPED, &c.ex.out.err); /* and for later starts */
+    s3e_exchange_reset(&c.ex);
 
     /* Some under way, some waiting for a connection, some for their time. */
     struct call *calls = start_crowd(&crowd, MANY, "/slow/20", 50);
