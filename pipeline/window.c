@@ -64,6 +64,7 @@ static void note(struct s3e_window *w)
 static void leave_front(struct s3e_window *w)
 {
     struct s3e_fetch *slot = w->locked.head;
+    assert(slot);
     w->locked.head = slot->next;
     if (w->locked.tail == slot) {
         w->locked.tail = NULL;
@@ -247,6 +248,7 @@ static s3e_rc await(struct s3e_window *w, int own,
     struct s3e_fetch *slot = w->locked.head;
     bool tried = false;
     int64_t looked = s3e_clock_ms();
+    assert(slot);
     ask(w, slot);
     for (;;) {
         s3e_rc rc = S3E_OK;
