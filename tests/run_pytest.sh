@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/run_pytest.sh FOLDER: its Python tests, in the environment that scripts/deps made.
+# tests/run_pytest.sh FOLDER [ARGUMENT...]: its Python tests, in the environment that scripts/deps made.
 cd "$(dirname "$0")/.." || exit 2
 python=build/venv/bin/python
 if [ ! -x $python ]; then
@@ -13,4 +13,6 @@ unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY SSL_CERT_F
 AWS_CONFIG_FILE=/nonexistent AWS_SHARED_CREDENTIALS_FILE=/nonexistent AWS_EC2_METADATA_DISABLED=true
 export AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_EC2_METADATA_DISABLED
 export PYTHONDONTWRITEBYTECODE=1
-exec $python -m pytest -q -rs -p no:cacheprovider "tests/$1"
+folder=$1
+shift
+exec $python -m pytest -q -rs -p no:cacheprovider "tests/$folder" "$@"

@@ -21,18 +21,18 @@ BUILD = ROOT / "build/release"
 RECIPE = {"do_resize": True, "size": {"height": 224, "width": 224}, "resample": 2, "do_rescale": True,
           "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 MODELS = {"default": None, "MobileNetV2": SHARED / "models/mobilenet_v2_imagenet_f32.onnx"}
-PHOTOS = {"100x100": (SHARED / "data/fruits-360/Test", 662), "348x348": (SHARED / "data/grocery/train", 600)}
+PHOTOS = {"100x100": "data/fruits-360/Test", "348x348": "data/grocery/train/Fruit/Apple"}
 THREADS = len(os.sched_getaffinity(0))
-PLAIN = "SELECT count(embed(s3_get(key))) FROM s3_objects({target}{limit});"
+PLAIN = "SELECT count(embed(s3_get(key))) FROM s3_objects({target});"
 SHAPES = {
     "SELECT": PLAIN,
-    "INSERT ... SELECT": "CREATE TABLE f(k, v); .now INSERT INTO f SELECT key, embed(s3_get(key)) FROM s3_objects({target}{limit});",
-    "CREATE TABLE AS": "CREATE TABLE f AS SELECT key, embed(s3_get(key)) AS v FROM s3_objects({target}{limit});",
-    "GROUP BY folder": "SELECT folder, count(embed(s3_get(key))) FROM s3_objects({target}{limit}) GROUP BY folder;",
-    "join, no index": "CREATE TABLE l AS SELECT key AS k, name AS label FROM s3_objects({target}{limit}); .now "
-    "SELECT count(embed(s3_get(o.key))), count(label) FROM s3_objects({target}{limit}) AS o JOIN l ON l.k = o.key;",
-    "join, index": "CREATE TABLE l(k PRIMARY KEY, label); INSERT INTO l SELECT key, name FROM s3_objects({target}{limit}); .now "
-    "SELECT count(embed(s3_get(o.key))), count(label) FROM s3_objects({target}{limit}) AS o JOIN l ON l.k = o.key;",
+    "INSERT ... SELECT": "CREATE TABLE f(k, v); .now INSERT INTO f SELECT key, embed(s3_get(key)) FROM s3_objects({target});",
+    "CREATE TABLE AS": "CREATE TABLE f AS SELECT key, embed(s3_get(key)) AS v FROM s3_objects({target});",
+    "GROUP BY folder": "SELECT folder, count(embed(s3_get(key))) FROM s3_objects({target}) GROUP BY folder;",
+    "join, no index": "CREATE TABLE l AS SELECT key AS k, name AS label FROM s3_objects({target}); .now "
+    "SELECT count(embed(s3_get(o.key))), count(label) FROM s3_objects({target}) AS o JOIN l ON l.k = o.key;",
+    "join, index": "CREATE TABLE l(k PRIMARY KEY, label); INSERT INTO l SELECT key, name FROM s3_objects({target}); .now "
+    "SELECT count(embed(s3_get(o.key))), count(label) FROM s3_objects({target}) AS o JOIN l ON l.k = o.key;",
 }
 
 
@@ -67,7 +67,7 @@ def show(name, values, unit=""):
 
 
 def local(pairs, photos, model):
-    folder, count = PHOTOS[photos]
+    folder = SHARED / PHOTOS[photos]
     files = sorted(folder.rglob("*.jpg"))
     target = f"'file:{folder}'"
     ratios = {shape: [] for shape in SHAPES}
@@ -75,7 +75,7 @@ def local(pairs, photos, model):
     for _ in range(pairs):
         for shape, text in SHAPES.items():
             floor, _ = bare(files, MODELS[model])
-            real, _ = sql(text.format(target=target, limit=""), MODELS[model])
+            real, _ = sql(text.format(target=target), MODELS[model])
             ratios[shape].append(floor / real)
             rates.append(len(files) / floor)
     print(f"local folder, {photos}, {model}, {THREADS} threads: bare {statistics.median(rates):.0f} images/s; rate over bare")
@@ -84,12 +84,11 @@ def local(pairs, photos, model):
 
 
 def remote(pairs, photos, model, server):
-    folder, count = PHOTOS[photos]
-    files = sorted(folder.rglob("*.jpg"))[:count]
+    folder = SHARED / PHOTOS[photos]
+    files = sorted(folder.rglob("*.jpg"))
     bucket = "bench-" + photos
-    client = server.bucket(bucket, {str(f.relative_to(folder)): f.read_bytes() for f in files})
-    del client
-    text = PLAIN.format(target=f"'{bucket}'", limit="")
+    server.bucket(bucket, {str(f.relative_to(folder)): f.read_bytes() for f in files})
+    text = PLAIN.format(target=f"'{bucket}'")
     latency = SHARED / "servers/with-latency"
     near, far = ([str(latency), ms] for ms in ("0", "30"))
     ratio, extra = [], []

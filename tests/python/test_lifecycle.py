@@ -1,5 +1,7 @@
 """Interrupting, closing, finalising, forking and exiting with work in flight; memory that stays bounded."""
+import contextlib
 import os
+import pathlib
 import random
 import sqlite3
 import subprocess
@@ -12,7 +14,7 @@ import servers
 from conftest import MODULE, load
 
 TIMES = int(os.environ.get("S3E_TIMES", "200"))
-SQL = "SELECT key, embed(s3_get(key)) FROM s3_objects('b')"
+SQL = "SELECT key, embed(s3_get(key)) FROM s3_objects('bucket')"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,12 @@ def child(program):
     start += f"from conftest import load\nSQL = {SQL!r}\n"
     return subprocess.run([sys.executable, "-c", start + program], text=True, capture_output=True, timeout=300,
                           env=dict(os.environ, S3E_MODULE=str(MODULE)))
+
+
+def thread_names():
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread of the server that ended meanwhile
+            yield (task / "comm").read_text()
 
 
 def test_interrupted_at_random_instants_the_connection_stays_usable(remote, tmp_path):
@@ -71,7 +79,7 @@ def test_a_failed_statement_leaves_the_transaction(remote, con):
     con.execute("BEGIN")
     con.execute("INSERT INTO t VALUES ('kept')")
     with pytest.raises(sqlite3.Error):
-        con.execute("INSERT INTO t SELECT embed(x'00') FROM s3_objects('b')")
+        con.execute("INSERT INTO t SELECT embed(x'00') FROM s3_objects('bucket')")
     assert con.in_transaction
     con.execute("COMMIT")
     assert con.execute("SELECT k FROM t").fetchall() == [("kept",)]
@@ -84,7 +92,7 @@ def test_finalised_with_work_in_flight(remote, con):
         for _ in range(chance.randrange(12)):
             rows.fetchone()
         rows.close()
-    assert con.execute("SELECT count(*) FROM s3_objects('b')").fetchone() == (3000,)
+    assert con.execute("SELECT count(*) FROM s3_objects('bucket')").fetchone() == (3000,)
 
 
 def test_closed_with_work_in_flight(remote):
@@ -96,7 +104,7 @@ def test_closed_with_work_in_flight(remote):
             rows.fetchone()
         rows.close()
         con.close()
-    assert not [t for t in os.listdir("/proc/self/task") if open(f"/proc/self/task/{t}/comm").read().startswith("s3e")]
+    assert not [name for name in thread_names() if name.startswith("s3e")]
 
 
 def test_exited_with_work_in_flight(remote):
@@ -141,7 +149,7 @@ def test_200000_keys_are_listed_in_flat_memory(con, monkeypatch):
         for name, value in {"AWS_ENDPOINT_URL_S3": url, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}.items():
             monkeypatch.setenv(name, value)
         count, early = 0, 0
-        for count, (key, size) in enumerate(con.execute("SELECT key, size FROM s3_objects('b')"), 1):
+        for count, (key, size) in enumerate(con.execute("SELECT key, size FROM s3_objects('bucket')"), 1):
             assert key == keys[count - 1]
             if count == 20_000:
                 early = resident_kb()
@@ -161,7 +169,7 @@ def test_the_first_row_needs_one_page(con, monkeypatch):
     with servers.scripted(counting) as url:
         for name, value in {"AWS_ENDPOINT_URL_S3": url, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}.items():
             monkeypatch.setenv(name, value)
-        rows = con.execute("SELECT key FROM s3_objects('b')")
+        rows = con.execute("SELECT key FROM s3_objects('bucket')")
         rows.fetchone()
         assert len(pages) <= 2  # this one, and the next that was asked for ahead
         rows.close()
@@ -180,9 +188,9 @@ def test_large_objects_stay_within_prefetch_bytes(examples):
 import resource
 os.environ.update(AWS_ENDPOINT_URL_S3={url!r}, AWS_ACCESS_KEY_ID='k', AWS_SECRET_ACCESS_KEY='s', AWS_REGION='us-east-1')
 con = load(sqlite3.connect(':memory:'))
-con.execute("SELECT count(*) FROM s3_objects('b')").fetchall()
+con.execute("SELECT count(*) FROM s3_objects('bucket')").fetchall()
 idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-count, = con.execute("SELECT count(embed(s3_get(key))) FROM s3_objects('b')").fetchone()
+count, = con.execute("SELECT count(embed(s3_get(key))) FROM s3_objects('bucket')").fetchone()
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle)
 """)
     assert done.stderr == ""
