@@ -25,7 +25,8 @@ struct reader {
     s3e_rc rc;
     struct s3e_err *err;
     bool wants_exif;
-    uint8_t *px; /* where decode writes */
+    bool has_all; /* every pixel is decoded: what follows may be missing */
+    uint8_t *px;  /* where decode writes */
 };
 
 static struct reader *reader_of(j_common_ptr jpeg)
@@ -81,6 +82,11 @@ static void start_source(j_decompress_ptr jpeg)
 
 static boolean no_more_bytes(j_decompress_ptr jpeg)
 {
+    struct reader *r = jpeg->client_data;
+    if (r->has_all) {
+        r->rc = S3E_OK;
+        longjmp(r->escape, 1);
+    }
     fail_now((j_common_ptr)jpeg, S3E_E_FORMAT, "the file is cut short");
     return FALSE;
 }
@@ -213,7 +219,9 @@ static void decode_pixels(struct reader *r)
     } else {
         decode_rgb(r);
     }
-    /* Reads on to the end-of-image marker: without it the file is cut. */
+    /* Reads on to the end-of-image marker: what stands before it may be wrong.
+     */
+    r->has_all = true;
     (void)jpeg_finish_decompress(&r->jpeg);
 }
 

@@ -15,7 +15,7 @@ enum {
 
 /* The functions' contracts are those of struct s3e_image_format. Pixels are
  * those of Pillow, Image.open(...).convert("RGB"): damage that libjpeg only
- * warns of passes, bytes that end before the end-of-image marker do not.
+ * warns of passes, a file that ends before its last pixel does not.
  *
  * Source  Pillow's JPEG plugin (its defaults: accurate integer DCT, smooth
  *         chroma upsampling; four components are inverted CMYK). */

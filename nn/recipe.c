@@ -400,7 +400,7 @@ static void read_timm(struct parse *p, struct s3e_recipe *out)
         fail(p, S3E_E_FORMAT, "interpolation",
             "is not \"bilinear\" or \"bicubic\", the filters we have");
     }
-    out->scale = 1.0F / 255.0F;
+    out->scale = (float)(1.0 / 255.0);
     memcpy(out->mean, mean, sizeof mean);
     memcpy(out->std, std, sizeof std);
     if (get(p, "mean")) {

@@ -53,7 +53,8 @@ struct s3e_recipe {
 S3E_MUST_CHECK s3e_rc s3e_recipe_parse(
     struct s3e_recipe *out, struct s3e_span json, struct s3e_err *err);
 
-/* Appends the recipe as a preprocessor_config.json that s3e_recipe_parse reads to the same recipe. */
+/* Appends the recipe as a preprocessor_config.json, which s3e_recipe_parse
+ * reads to the same recipe. */
 void s3e_recipe_write(const struct s3e_recipe *recipe, struct s3e_buf *json);
 
 /* The size that comes out: the crop's, else the resize's. False where it

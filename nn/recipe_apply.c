@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "nn/resize.h"
 #include "nn/simd.h"
+#include "nn/vector.h"
 
 #include <assert.h>
 
@@ -23,11 +24,10 @@ static void write_sides(
         json, "\"%s\":{\"height\":%zu,\"width\":%zu},", key, height, width);
 }
 
-static void write_channels(
-    struct s3e_buf *json, const char *key, const float values[3])
+static void write_floats(struct s3e_buf *json, const float *values, size_t num)
 {
-    s3e_buf_printf(json, ",\"%s\":[%.9g,%.9g,%.9g]", key, (double)values[0],
-        (double)values[1], (double)values[2]);
+    s3e_vector_write(
+        json, (struct s3e_span){(const uint8_t *)values, num * sizeof *values});
 }
 
 void s3e_recipe_write(const struct s3e_recipe *recipe, struct s3e_buf *json)
@@ -49,12 +49,13 @@ void s3e_recipe_write(const struct s3e_recipe *recipe, struct s3e_buf *json)
     if (recipe->torch_crop) {
         s3e_buf_add_str(json, "\"crop_rounding\":\"even\",");
     }
-    s3e_buf_printf(json,
-        "\"do_rescale\":true,\"rescale_factor\":%.9g,\"do_normalize\":true",
-        (double)recipe->scale);
-    write_channels(json, "image_mean", recipe->mean);
-    write_channels(json, "image_std", recipe->std);
-    s3e_buf_add_byte(json, '}');
+    s3e_buf_add_str(json, "\"do_rescale\":true,\"rescale_factor\":");
+    write_floats(json, &recipe->scale, 1);
+    s3e_buf_add_str(json, ",\"do_normalize\":true,\"image_mean\":[");
+    write_floats(json, recipe->mean, 3);
+    s3e_buf_add_str(json, "],\"image_std\":[");
+    write_floats(json, recipe->std, 3);
+    s3e_buf_add_str(json, "]}");
 }
 
 /* One side of the centre crop: `len` pixels of the resized image from `first`
