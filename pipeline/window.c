@@ -187,19 +187,16 @@ static bool settle(
     const struct s3e_fetch *slot, int own, s3e_rc *rc, struct s3e_err *err)
 {
     const struct s3e_err *why = NULL;
+    const enum s3e_made made = own < 0 ? S3E_MADE : slot->made[own].state;
+    *rc = S3E_OK;
     if (slot->state == S3E_FETCH_FAILED) {
         *rc = slot->rc;
         why = slot->err;
-    } else if (slot->state != S3E_FETCHED) {
-        return false;
-    } else if (own < 0 || slot->made[own].state == S3E_MADE) {
-        *rc = S3E_OK;
-        return true;
-    } else if (slot->made[own].state != S3E_MADE_FAILED) {
-        return false;
-    } else {
+    } else if (slot->state == S3E_FETCHED && made == S3E_MADE_FAILED) {
         *rc = slot->made[own].rc;
         why = slot->made[own].vec ? &slot->made[own].vec->err : NULL;
+    } else {
+        return slot->state == S3E_FETCHED && made == S3E_MADE;
     }
     if (why) {
         *err = *why;
@@ -328,6 +325,7 @@ s3e_rc s3e_window_make(struct s3e_window *window, float *out,
     const struct s3e_vector *vec = slot->made[own].vec;
     note(w);
     s3e_slots_unlock(w);
+    assert(rc || vec);
     if (rc == S3E_OK) {
         memcpy(out, vec->out, maker->dims * sizeof(float));
     }

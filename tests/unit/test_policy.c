@@ -266,7 +266,7 @@ static bool after_5000(size_t row)
  * policy. Without hedging, stragglers cost what the depth cannot cover. */
 static void cores_are_kept_busy(void)
 {
-    static const struct {
+    const struct {
         struct scene scene;
         double least;
     } cases[] = {
@@ -295,7 +295,7 @@ static void cores_are_kept_busy(void)
 
 static void little_is_wasted(void)
 {
-    static const struct {
+    const struct {
         struct scene scene;
         double most; /* wasted, of fetched */
     } cases[] = {
