@@ -44,10 +44,11 @@ static void wipe(json_t *object)
     json_t *value = NULL;
     json_object_foreach(object, name, value)
     {
-        const struct s3e_span text = {(const uint8_t *)json_string_value(value),
-            json_string_length(value)};
-        if (text.ptr) {
-            s3e_wipe((void *)(uintptr_t)text.ptr, text.len);
+        const char *text = json_string_value(value);
+        if (text) {
+            void *bytes = NULL; /* jansson's, in memory of the heap */
+            memcpy(&bytes, &text, sizeof bytes);
+            s3e_wipe(bytes, json_string_length(value));
         }
     }
 }

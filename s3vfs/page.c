@@ -73,10 +73,11 @@ void s3e_page_set_content_type(struct s3e_page_builder *b, struct s3e_span type)
 
 static s3e_rc check(const struct s3e_page_builder *b, struct s3e_err *err)
 {
-    const struct s3e_buf *parts[] = {
+    enum { PARTS = 4 };
+    const struct s3e_buf *const parts[PARTS] = {
         &b->objects, &b->folders, &b->meta, &b->text};
     s3e_rc rc = S3E_OK;
-    for (size_t i = 0; rc == S3E_OK && i < sizeof parts / sizeof *parts; i++) {
+    for (size_t i = 0; rc == S3E_OK && i < PARTS; i++) {
         rc = s3e_buf_check(parts[i], "page of a listing", err);
     }
     return rc;

@@ -111,11 +111,11 @@ s3e_rc s3e_profile_load(struct s3e_profile *out, const char *name,
     const char *config = s3e_env_get(env, "AWS_CONFIG_FILE");
     *out = (struct s3e_profile){0};
     out->name = s3e_strdup(s3e_span_str(given ? given : "default"));
-    s3e_rc rc = out->name ? S3E_OK : no_memory(err);
-    if (rc == S3E_OK) {
-        rc = load_file(&out->credentials,
-            credentials ? credentials : "~/.aws/credentials", env, err);
+    if (!out->name) {
+        return no_memory(err);
     }
+    s3e_rc rc = load_file(&out->credentials,
+        credentials ? credentials : "~/.aws/credentials", env, err);
     if (rc == S3E_OK) {
         rc = load_file(
             &out->config, config ? config : "~/.aws/config", env, err);

@@ -121,11 +121,6 @@ static void add_value(struct s3e_buf *out, struct s3e_span value)
 static s3e_rc sort_headers(const struct s3e_sigv4_header **sorted,
     const struct s3e_sigv4_request *req, struct s3e_err *err)
 {
-    if (req->num_headers > S3E_SIGV4_HEADERS_MAX) {
-        return s3e_fail(err, S3E_E_LIMIT,
-            "a request of %zu headers; at most %d are signed", req->num_headers,
-            S3E_SIGV4_HEADERS_MAX);
-    }
     for (size_t i = 0; i < req->num_headers; i++) {
         const struct s3e_sigv4_header *header = &req->headers[i];
         const s3e_rc rc = check_header(header, err);
@@ -147,6 +142,11 @@ static s3e_rc add_headers(struct s3e_buf *out, struct s3e_buf *names,
     const struct s3e_sigv4_request *req, struct s3e_err *err)
 {
     const struct s3e_sigv4_header *sorted[S3E_SIGV4_HEADERS_MAX];
+    if (req->num_headers > S3E_SIGV4_HEADERS_MAX) {
+        return s3e_fail(err, S3E_E_LIMIT,
+            "a request of %zu headers; at most %d are signed", req->num_headers,
+            S3E_SIGV4_HEADERS_MAX);
+    }
     const s3e_rc rc = sort_headers(sorted, req, err);
     if (rc) {
         return rc;

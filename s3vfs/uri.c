@@ -34,45 +34,43 @@ static bool looks_like_ipv4(struct s3e_span name)
     return dots == 3;
 }
 
-s3e_rc s3e_bucket_check(struct s3e_span name, struct s3e_err *err)
+/* What S3 has against `name`; NULL where it has nothing. */
+static const char *bucket_fault(struct s3e_span name)
 {
     for (size_t i = 0; i < name.len; i++) {
         const uint8_t c = name.ptr[i];
+        if (c == '/') {
+            return "a / in it; write a prefix as s3://bucket/prefix";
+        }
         if (!is_alnum(c) && c != '.' && c != '-') {
-            return s3e_fail(err, S3E_E_INPUT,
-                "bucket name '%.*s': byte %zu is not one of a-z 0-9 . -%s",
-                S3E_SPAN_ARG(name), i + 1,
-                c == '/' ? "; write a prefix as s3://bucket/prefix" : "");
+            return "only a-z 0-9 . and - are possible in S3";
+        }
+        if (c == '.' && i > 0 && name.ptr[i - 1] == '.') {
+            return "two dots side by side";
         }
     }
     if (name.len < BUCKET_MIN || name.len > BUCKET_MAX) {
-        return s3e_fail(err, S3E_E_INPUT,
-            "bucket name '%.*s': %zu characters, S3's have %d to %d",
-            S3E_SPAN_ARG(name), name.len, BUCKET_MIN, BUCKET_MAX);
+        return "S3's have 3 to 63 characters";
     }
     if (!is_alnum(name.ptr[0]) || !is_alnum(name.ptr[name.len - 1])) {
-        return s3e_fail(err, S3E_E_INPUT,
-            "bucket name '%.*s': begins or ends with . or -",
-            S3E_SPAN_ARG(name));
-    }
-    for (size_t i = 1; i < name.len; i++) {
-        if (name.ptr[i - 1] == '.' && name.ptr[i] == '.') {
-            return s3e_fail(err, S3E_E_INPUT,
-                "bucket name '%.*s': two dots side by side",
-                S3E_SPAN_ARG(name));
-        }
+        return "begins or ends with . or -";
     }
     if (looks_like_ipv4(name)) {
-        return s3e_fail(err, S3E_E_INPUT,
-            "bucket name '%.*s': formed as an IP address", S3E_SPAN_ARG(name));
+        return "formed as an IP address";
     }
     if (ends_with(name, S3E_LIT("--x-s3"))) {
-        return s3e_fail(err, S3E_E_INPUT,
-            "bucket '%.*s': directory buckets (S3 Express One Zone) are not "
-            "supported; copy the objects to a general purpose bucket",
-            S3E_SPAN_ARG(name));
+        return "directory buckets (S3 Express One Zone) are not supported; "
+               "copy the objects to a general purpose bucket";
     }
-    return S3E_OK;
+    return NULL;
+}
+
+s3e_rc s3e_bucket_check(struct s3e_span name, struct s3e_err *err)
+{
+    const char *fault = bucket_fault(name);
+    return fault ? s3e_fail(err, S3E_E_INPUT, "bucket '%.*s': %s",
+                       S3E_SPAN_ARG(name), fault)
+                 : S3E_OK;
 }
 
 /* ---- Targets ---- */

@@ -102,12 +102,8 @@ static void begin_object(struct parse *p)
 
 static void add_object(struct parse *p, struct s3e_span default_class)
 {
-    const struct s3e_buf *texts[] = {
-        &p->object.key, &p->object.etag, &p->object.storage_class};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (texts[i]->rc) {
-            stop(p, texts[i]->rc, "no memory for an object of a listing");
-        }
+    if (p->object.key.rc || p->object.etag.rc || p->object.storage_class.rc) {
+        stop(p, S3E_E_NOMEM, "no memory for an object of a listing");
     }
     const struct s3e_object object = {
         .key = s3e_buf_span(&p->object.key),
@@ -195,7 +191,7 @@ static void set_text(char *out, size_t room, struct s3e_span text)
     }
     for (size_t i = 0; i < len; i++) {
         const uint8_t c = text.ptr[i];
-        out[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        out[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
     }
     out[len] = '\0';
 }
