@@ -7,6 +7,7 @@
  * trip each: so a join on key reads s3_objects in its outer loop. */
 static const double whole_cost = 1e7;
 static const double keys_cost = 9e6;
+static const double never_cost = 1e18; /* without a target: see below */
 static const int64_t whole_rows = 100000;
 static const int64_t keys_rows = 25;
 
@@ -18,6 +19,7 @@ struct making {
     bool all;      /* every constraint is the cursor's, and SQLite need not
                       look again */
     bool has_keys; /* key = or IN */
+    bool has_target;
     double rows;
 };
 
@@ -67,7 +69,8 @@ static bool read_op(enum s3e_where_op *op, int constraint)
         {SQLITE_INDEX_CONSTRAINT_ISNOT, S3E_OP_IS_NOT},
         {SQLITE_INDEX_CONSTRAINT_ISNULL, S3E_OP_IS_NULL},
         {SQLITE_INDEX_CONSTRAINT_ISNOTNULL, S3E_OP_NOT_NULL},
-        {SQLITE_INDEX_CONSTRAINT_GLOB, S3E_OP_MATCHES},
+        {SQLITE_INDEX_CONSTRAINT_GLOB, S3E_OP_GLOB},
+        {SQLITE_INDEX_CONSTRAINT_LIKE, S3E_OP_LIKE},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (ops[i].constraint == constraint) {
@@ -99,7 +102,7 @@ static bool is_exact(
     if (op == S3E_OP_IS_NULL || op == S3E_OP_NOT_NULL) {
         return true;
     }
-    return op != S3E_OP_MATCHES &&
+    return op != S3E_OP_GLOB && op != S3E_OP_LIKE &&
            (column == S3E_COL_SIZE || is_text_literal(m->info, i));
 }
 
@@ -145,10 +148,11 @@ static void take_filter(struct making *m, int i)
 }
 
 /* Targets and options first. SQLITE_CONSTRAINT where one of them is not known
- * in this order of a join's tables. */
+ * in this order of a join's tables. A plan without a target is one of SQLite's
+ * tries with a part of WHERE, or a call without arguments: xFilter says so. */
 static int take_arguments(struct making *m, sqlite3_vtab *vtab)
 {
-    bool has[2] = {false, false};
+    bool has_options = false;
     for (int i = 0; i < m->info->nConstraint; i++) {
         const struct sqlite3_index_constraint *c = &m->info->aConstraint[i];
         if (c->op != SQLITE_INDEX_CONSTRAINT_EQ) {
@@ -160,25 +164,21 @@ static int take_arguments(struct making *m, sqlite3_vtab *vtab)
                               "s3_objects('bucket', json_object('markers', "
                               "1))");
         }
-        if (c->iColumn != S3E_COL_TARGET && c->iColumn != S3E_COL_OPTIONS) {
+        const bool target = c->iColumn == S3E_COL_TARGET;
+        bool *has = target ? &m->has_target : &has_options;
+        if ((!target && c->iColumn != S3E_COL_OPTIONS) || *has) {
             continue;
         }
         if (!c->usable) {
             return SQLITE_CONSTRAINT;
         }
-        const enum s3e_plan_use use =
-            c->iColumn == S3E_COL_TARGET ? S3E_PLAN_TARGET : S3E_PLAN_OPTIONS;
-        if (!has[use]) {
-            has[use] = true;
-            take(m, i, &(struct s3e_plan_term){.use = use}, true);
-        }
+        *has = true;
+        take(m, i,
+            &(struct s3e_plan_term){
+                .use = target ? S3E_PLAN_TARGET : S3E_PLAN_OPTIONS},
+            true);
     }
-    return has[S3E_PLAN_TARGET]
-               ? SQLITE_OK
-               : fail(vtab, "of which bucket? Write "
-                            "s3_objects('bucket'), "
-                            "s3_objects('s3://bucket/prefix') or "
-                            "s3_objects('file:folder')");
+    return SQLITE_OK;
 }
 
 static bool is_limit(const struct sqlite3_index_constraint *c)
@@ -234,7 +234,9 @@ int s3e_plan_make(sqlite3_vtab *vtab, sqlite3_index_info *info, bool bytes)
                             !info->aOrderBy[0].desc;
     take_limit(&m);
     info->estimatedRows = m.rows < 1 ? 1 : (int64_t)m.rows;
-    info->estimatedCost = m.has_keys ? keys_cost : whole_cost;
+    info->estimatedCost = !m.has_target ? never_cost
+                          : m.has_keys  ? keys_cost
+                                        : whole_cost;
     s3e_buf_add_byte(&m.plan, '\0');
     if (m.plan.rc != S3E_OK) {
         rc = SQLITE_NOMEM;

@@ -97,18 +97,11 @@ static s3e_rc narrow(
         return tighten(&scan->before, value, -1, err);
     case S3E_OP_LE:
         return tighten(&scan->upto, value, -1, err);
-    case S3E_OP_MATCHES:
+    case S3E_OP_GLOB:
         return narrow_to_glob(scan, value, err);
-    case S3E_OP_EQ:
-    case S3E_OP_NE:
-    case S3E_OP_IS:
-    case S3E_OP_IS_NOT:
-    case S3E_OP_IS_NULL:
-    case S3E_OP_NOT_NULL:
-    case S3E_WHERE_OPS:
-        break;
+    default:
+        return S3E_OK;
     }
-    return S3E_OK;
 }
 
 s3e_rc s3e_scan_add(

@@ -276,6 +276,11 @@ static s3e_rc read_arguments(struct cursor *cursor, const char *plan, int argc,
         const struct s3e_plan_term term = s3e_plan_term(plan, i);
         rc = read_argument(cursor, &term, argv[i], err);
     }
+    if (rc == S3E_OK && !cursor->target) {
+        rc = s3e_fail(err, S3E_E_INPUT,
+            "of which bucket? Write s3_objects('bucket'), "
+            "s3_objects('s3://bucket/prefix') or s3_objects('file:folder')");
+    }
     return rc;
 }
 

@@ -3,26 +3,29 @@
 #include "base/mem.h"
 #include "ext/sqlite.h"
 
-enum { GLOB_MAX = 4096 /* bytes of a text matched here */ };
+enum {
+    TEXT_MAX = 4096,   /* bytes of a text matched here */
+    PATTERN_MAX = 1000 /* bytes of a GLOB or LIKE pattern */
+};
 
 /* SQLite's three, and what only SQLite can tell. */
 enum truth { FALSE_OR_NULL, TRUE, UNDECIDED };
 
-void s3e_where_deinit(struct s3e_where *filter)
+void s3e_where_deinit(struct s3e_where *where)
 {
-    for (size_t i = 0; i < filter->num_values; i++) {
-        s3e_free((void *)(uintptr_t)filter->values[i].text.ptr);
+    for (size_t i = 0; i < where->num_values; i++) {
+        s3e_free((void *)(uintptr_t)where->values[i].text.ptr);
     }
-    s3e_free(filter->values);
-    *filter = (struct s3e_where){0};
+    s3e_free(where->values);
+    *where = (struct s3e_where){0};
 }
 
-s3e_rc s3e_where_add(struct s3e_where *filter, const struct s3e_value *value,
-    struct s3e_err *err)
+s3e_rc s3e_where_add(
+    struct s3e_where *where, const struct s3e_value *value, struct s3e_err *err)
 {
     struct s3e_value copy = {
         .type = value->type, .integer = value->integer, .real = value->real};
-    const size_t num = filter->num_values;
+    const size_t num = where->num_values;
     if (value->type == S3E_VALUE_TEXT) {
         copy.text.ptr = (const uint8_t *)s3e_strdup(value->text);
         copy.text.len = value->text.len;
@@ -33,14 +36,14 @@ s3e_rc s3e_where_add(struct s3e_where *filter, const struct s3e_value *value,
     /* Room grows at powers of two. */
     if ((num & (num - 1)) == 0) {
         struct s3e_value *more =
-            s3e_realloc_array(filter->values, num ? 2 * num : 1, sizeof *more);
+            s3e_realloc_array(where->values, num ? 2 * num : 1, sizeof *more);
         if (!more) {
             s3e_free((void *)(uintptr_t)copy.text.ptr);
             return s3e_fail(err, S3E_E_NOMEM, "out of memory");
         }
-        filter->values = more;
+        where->values = more;
     }
-    filter->values[filter->num_values++] = copy;
+    where->values[where->num_values++] = copy;
     return S3E_OK;
 }
 
@@ -90,26 +93,39 @@ static enum truth ordered(enum s3e_where_op op, int order)
         return order > 0 ? TRUE : FALSE_OR_NULL;
     case S3E_OP_GE:
         return order >= 0 ? TRUE : FALSE_OR_NULL;
-    case S3E_OP_IS_NULL:
-    case S3E_OP_NOT_NULL:
-    case S3E_OP_MATCHES:
-    case S3E_WHERE_OPS:
-        break;
+    default:
+        return UNDECIDED;
     }
-    return UNDECIDED;
 }
 
-static enum truth matches(struct s3e_span text, const struct s3e_value *glob)
+static bool is_ascii(struct s3e_span text)
 {
-    char room[GLOB_MAX + 1];
-    if (glob->type != S3E_VALUE_TEXT || text.len > GLOB_MAX) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What GLOB and LIKE match. How LIKE folds letters beyond ASCII is the
+ * application's choice (ICU), and PRAGMA case_sensitive_like only drops more.
+ */
+static enum truth matches(
+    enum s3e_where_op op, struct s3e_span text, const struct s3e_value *value)
+{
+    const char *pattern = (const char *)value->text.ptr;
+    char room[TEXT_MAX + 1];
+    if (value->type != S3E_VALUE_TEXT || value->text.len > PATTERN_MAX ||
+        text.len > TEXT_MAX ||
+        (op == S3E_OP_LIKE && !(is_ascii(text) && is_ascii(value->text)))) {
         return UNDECIDED;
     }
     memcpy(room, text.ptr, text.len);
     room[text.len] = '\0';
-    return sqlite3_strglob((const char *)glob->text.ptr, room) == 0
-               ? TRUE
-               : FALSE_OR_NULL;
+    const int order = op == S3E_OP_LIKE ? sqlite3_strlike(pattern, room, 0)
+                                        : sqlite3_strglob(pattern, room);
+    return order == 0 ? TRUE : FALSE_OR_NULL;
 }
 
 static enum truth compare_null(
@@ -124,40 +140,40 @@ static enum truth compare_null(
     return FALSE_OR_NULL;
 }
 
-static enum truth compare(const struct s3e_where *filter,
+static enum truth compare(const struct s3e_where *where,
     const struct s3e_value *left, const struct s3e_value *right)
 {
     const bool left_null = left->type == S3E_VALUE_NULL;
     const bool right_null = right->type == S3E_VALUE_NULL;
     if (left_null || right_null) {
-        return compare_null(filter->op, left_null, right_null);
+        return compare_null(where->op, left_null, right_null);
     }
     if (left->type == S3E_VALUE_INTEGER) {
-        return ordered(filter->op, order_integer(left->integer, right));
+        return ordered(where->op, order_integer(left->integer, right));
     }
-    if (filter->op == S3E_OP_MATCHES) {
-        return matches(left->text, right);
+    if (where->op == S3E_OP_GLOB || where->op == S3E_OP_LIKE) {
+        return matches(where->op, left->text, right);
     }
     if (right->type != S3E_VALUE_TEXT ||
-        (!filter->exact && is_numeric(left->text))) {
+        (!where->exact && is_numeric(left->text))) {
         return UNDECIDED;
     }
-    return ordered(filter->op, s3e_span_cmp(left->text, right->text));
+    return ordered(where->op, s3e_span_cmp(left->text, right->text));
 }
 
 bool s3e_where_keeps(
-    const struct s3e_where *filter, const struct s3e_object *object)
+    const struct s3e_where *where, const struct s3e_object *object)
 {
     struct s3e_value left = {0};
-    s3e_column_value(&left, filter->column, object);
-    if (filter->op == S3E_OP_IS_NULL) {
+    s3e_column_value(&left, where->column, object);
+    if (where->op == S3E_OP_IS_NULL) {
         return left.type == S3E_VALUE_NULL;
     }
-    if (filter->op == S3E_OP_NOT_NULL) {
+    if (where->op == S3E_OP_NOT_NULL) {
         return left.type != S3E_VALUE_NULL;
     }
-    for (size_t i = 0; i < filter->num_values; i++) {
-        if (compare(filter, &left, &filter->values[i]) != FALSE_OR_NULL) {
+    for (size_t i = 0; i < where->num_values; i++) {
+        if (compare(where, &left, &where->values[i]) != FALSE_OR_NULL) {
             return true;
         }
     }

@@ -2,7 +2,7 @@
  * before a body is fetched. It drops a row only where SQLite would: what
  * depends on an affinity that SQLite does not tell us is left to SQLite.
  *
- * Thread  any; a filter is immutable once made. */
+ * Thread  any; immutable once made. */
 #ifndef S3E_EXT_WHERE_H
 #define S3E_EXT_WHERE_H
 
@@ -19,7 +19,8 @@ enum s3e_where_op {
     S3E_OP_IS_NOT,
     S3E_OP_IS_NULL, /* no value */
     S3E_OP_NOT_NULL,
-    S3E_OP_MATCHES, /* GLOB */
+    S3E_OP_GLOB,
+    S3E_OP_LIKE,
     S3E_WHERE_OPS
 };
 
@@ -33,14 +34,14 @@ struct s3e_where {
     size_t num_values;
 };
 
-void s3e_where_deinit(struct s3e_where *filter);
+void s3e_where_deinit(struct s3e_where *where);
 
-/* Copies `value` to the end of the filter's. Errors: S3E_E_NOMEM. */
-S3E_MUST_CHECK s3e_rc s3e_where_add(struct s3e_where *filter,
+/* Copies `value` to the end of the where's. Errors: S3E_E_NOMEM. */
+S3E_MUST_CHECK s3e_rc s3e_where_add(struct s3e_where *where,
     const struct s3e_value *value, struct s3e_err *err);
 
 /* False where SQLite would drop the row. */
 bool s3e_where_keeps(
-    const struct s3e_where *filter, const struct s3e_object *object);
+    const struct s3e_where *where, const struct s3e_object *object);
 
 #endif
