@@ -5,6 +5,7 @@
 #include "base/sync.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,6 @@ struct worker {
     struct worker *next;
 };
 
-/* All but `hooked` is guarded by `lock`. */
 static struct pool {
     struct s3e_mutex lock;
     struct s3e_cond work;    /* workers wait here */
@@ -34,6 +34,7 @@ static struct pool {
 
 static struct s3e_once g_hook_once = S3E_ONCE_STATIC;
 static bool g_hooked;
+static atomic_uint g_forks;
 
 static void before_fork(void)
 {
@@ -53,6 +54,7 @@ static void in_child(void)
     g_pool.locked.closed = closed;
     g_pool.work = (struct s3e_cond)S3E_COND_STATIC;
     g_pool.stopped = (struct s3e_cond)S3E_COND_STATIC;
+    atomic_fetch_add(&g_forks, 1);
     s3e_mutex_unlock(&g_pool.lock);
 }
 
@@ -231,6 +233,12 @@ int s3e_pool_threads(void)
     const int threads = g_pool.locked.threads;
     s3e_mutex_unlock(&g_pool.lock);
     return threads;
+}
+
+unsigned s3e_pool_forks(void)
+{
+    s3e_once(&g_hook_once, hook);
+    return atomic_load_explicit(&g_forks, memory_order_relaxed);
 }
 
 int s3e_pool_cpus(void)

@@ -42,6 +42,10 @@ int s3e_pool_threads(void);
 /* Ends and joins the threads; `for_good`: no more are started. */
 void s3e_pool_stop(bool for_good);
 
+/* Counts up in each child of fork, so that what its parent made is known by an
+ * older number. */
+unsigned s3e_pool_forks(void);
+
 /* CPUs this process may use, read at first use. */
 int s3e_pool_cpus(void);
 

@@ -67,7 +67,7 @@ struct s3e_learned {
 struct s3e_window {
     struct s3e_source source; /* immutable, as these */
     struct s3e_window_limits limits;
-    int pid;
+    unsigned forks;  /* of the process that made it: its threads are there */
     atomic_int refs; /* the reader, fetches in flight, threads with a job */
     struct {
         size_t rows;

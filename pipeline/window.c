@@ -7,7 +7,6 @@
 #include "pipeline/make.h"
 
 #include <assert.h>
-#include <unistd.h>
 
 s3e_rc s3e_window_new(struct s3e_window **out, const struct s3e_source *source,
     const struct s3e_window_limits *limits, struct s3e_err *err)
@@ -26,7 +25,7 @@ s3e_rc s3e_window_new(struct s3e_window **out, const struct s3e_source *source,
     }
     w->source = *source;
     w->limits = *limits;
-    w->pid = getpid();
+    w->forks = s3e_pool_forks();
     atomic_init(&w->refs, 1);
     s3e_policy_init(&w->locked.policy);
     s3e_make_join_pool(w);
@@ -44,7 +43,7 @@ no_mutex:
  * parent may have held and whose fetches end in the parent. */
 static bool is_foreign(const struct s3e_window *w)
 {
-    return w->pid != getpid();
+    return w->forks != s3e_pool_forks();
 }
 
 static s3e_rc fail_foreign(struct s3e_err *err)
