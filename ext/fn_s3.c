@@ -266,7 +266,7 @@ static s3e_rc get_single(struct s3e_connection *conn,
         s3e_connection_remember(conn, *blob, object->uri);
     }
     s3e_op_reset(&op);
-    return is_missing(rc, err) ? S3E_OK : rc;
+    return rc;
 }
 
 /* Counts the statement's GETs one by one, and leaves a hint once. */
