@@ -217,12 +217,16 @@ static bool page_is_full(struct walk *w)
     return w->full;
 }
 
-static void add_row(struct walk *w, const char *name, const struct stat *st)
+static s3e_rc add_row(struct walk *w, const char *name, const struct stat *st)
 {
     char identity[S3E_IDENTITY_MAX];
     s3e_buf_clear(&w->last);
     s3e_buf_add(&w->last, s3e_buf_span(&w->path));
     s3e_buf_add_str(&w->last, name);
+    const s3e_rc rc = s3e_buf_check(&w->last, "path", w->err);
+    if (rc) {
+        return rc;
+    }
     if (st) {
         s3e_file_identity(identity, st);
         s3e_page_add_object(
@@ -235,6 +239,7 @@ static void add_row(struct walk *w, const char *name, const struct stat *st)
         s3e_page_add_folder(w->page, s3e_buf_span(&w->last));
     }
     w->left--;
+    return S3E_OK;
 }
 
 /* A file that is gone since its folder was read is no row. */
@@ -248,10 +253,7 @@ static s3e_rc visit_file(
     if (fstatat(at->fd, name, &st, 0) != 0) {
         return errno == ENOENT ? S3E_OK : fail_path(w, "look into");
     }
-    if (S_ISREG(st.st_mode)) {
-        add_row(w, name, &st);
-    }
-    return S3E_OK;
+    return S_ISREG(st.st_mode) ? add_row(w, name, &st) : S3E_OK;
 }
 
 static struct s3e_span below(struct s3e_span s, struct s3e_span entry)
@@ -311,10 +313,7 @@ static s3e_rc visit(struct walk *w, const struct level *at, const char *name)
     if (!is_folder(name)) {
         return visit_file(w, at, name);
     }
-    if (!page_is_full(w)) {
-        add_row(w, name, NULL);
-    }
-    return S3E_OK;
+    return page_is_full(w) ? S3E_OK : add_row(w, name, NULL);
 }
 
 /* Visits the next entries of the folder; `*more` where there may be others. */
@@ -368,9 +367,6 @@ s3e_rc s3e_walk(struct s3e_page_builder *page, const char *folder,
     top.dev = st.st_dev;
     top.ino = st.st_ino;
     rc = walk_level(&w, &top);
-    if (!rc) {
-        rc = s3e_buf_check(&w.last, "path", err);
-    }
     page->more = w.full;
     if (w.full) {
         s3e_page_set_next_token(page, s3e_buf_span(&w.last));
