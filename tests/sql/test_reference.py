@@ -1,8 +1,8 @@
 """sql/reference.sql: every statement gives what stands below it.
 
 A statement is followed by its rows, one a line: `-- => ` and the columns with ` | ` between them, NULL as NULL, a BLOB as
-x'..'; or by `-- no row`; or by `-- error: ` and the whole sentence. One that is followed by none of these gives no row
-to look at.
+x'..'; or by `-- no row`; or by `-- error: ` and the sentence, where ... stands for anything. One that is followed by none
+of these gives no row.
 """
 import os
 import re
@@ -61,11 +61,21 @@ def reference(connect, monkeypatch):
     return connect()
 
 
+def agree(got, expected):
+    """Exactly, but for the ... of errors."""
+    if not expected:
+        return got == ["-- no row"]
+    if expected[0].startswith("-- error:"):
+        pattern = ".*".join(map(re.escape, expected[0].split("...")))
+        return len(got) == len(expected) == 1 and re.fullmatch(pattern, got[0]) is not None
+    return got == expected
+
+
 def test_every_statement_gives_what_stands_below_it(reference):
     wrong = []
     for line, sql, expected in statements():
         got = run(reference, sql)
-        if got != expected and (expected or not got[0].startswith("-- no row")):
+        if not agree(got, expected):
             wrong.append(f"line {line}: {sql}\n" + "\n".join(f"  want {e}" for e in expected) + "\n" + "\n".join(f"  got  {g}" for g in got))
     assert not wrong, "\n" + "\n".join(wrong)
 
@@ -90,5 +100,5 @@ def test_every_setting_is_in_the_reference(con):
         con.execute("SELECT s3_config('zzzzzz')").fetchall()
     known = re.findall(r"[a-z_]{4,}", str(caught.value).split("zzzzzz")[1])
     text = REFERENCE.read_text()
-    for name in [n for n in known if "_" in n]:
-        assert f"'{name}'" in text or f" {name} " in text, name
+    assert "max_attempts" in known
+    assert [name for name in known if "_" in name and not re.search(rf"\b{name}\b", text)] == []
