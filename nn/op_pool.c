@@ -227,7 +227,8 @@ static s3e_rc mean_over(
             dims[rank++] = reduced[i] ? 1 : x->shape.dims[i];
         }
     }
-    if (!reduces_rows(x, reduced) || !s3e_shape_set(&shape, dims, rank)) {
+    if ((rows > 1 && !reduces_rows(x, reduced)) ||
+        !s3e_shape_set(&shape, dims, rank)) {
         return s3e_fail(err, S3E_E_FORMAT,
             "its mean of %s is not one over height and width, the only one "
             "supported",
