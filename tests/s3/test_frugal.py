@@ -54,8 +54,8 @@ SHAPES = {
     "body column": (f"SELECT length(body), length(embed(body)), error {FROM} WHERE key LIKE 'lemon/%'", lambda k: [x for x in k if x.startswith("lemon/")]),
     "joined label": (f"SELECT count(embed(s3_get(o.key))) FROM s3_objects('fruit') AS o JOIN todo ON todo.key = o.key", lambda k: k[5:100:9]),
 }
-# SQLite itself decides these, row by row, so some look-ahead may be in vain.
-LOOSE = {"filter written after", "anti-join", "OR over two columns", "joined label"}
+# SQLite itself decides these, row by row: what is ahead where a run of wanted rows ends is fetched in vain, 32 rows at most.
+LOOSE = {"anti-join": 8, "OR over two columns": 32, "joined label": 8}
 
 
 @pytest.mark.parametrize("prefetch", [1, 0])
@@ -71,7 +71,7 @@ def test_gets_are_the_objects_needed(fruit, shape, prefetch):
     else:
         assert set(want) <= set(got)
         assert len(got) == len(set(got))
-        assert len(got) <= 1.12 * len(want) + 6
+        assert len(got) - len(want) <= LOOSE[shape]
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 20])
