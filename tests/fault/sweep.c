@@ -111,5 +111,16 @@ int main(int argc, char **argv)
         "SELECT embed_load('m', '%q') IS NULL, "
         "embed_unload('m')",
         argv[2]);
+    sweep("models", "default|256", "SELECT name, dims FROM embed_models", "");
+    sweep("stats", "16", "SELECT count(*) FROM s3_stats", "");
+    sweep("errors", "null|NULL|1", /* without memory none is recorded */
+        "SELECT s3_config('on_error', 'null'); SELECT embed(x'00');"
+        "SELECT count(*) < 2 FROM s3_errors",
+        "");
+    sweep("text", "[1,0.5]|1,0.5",
+        "SELECT embed_json(x'0000803f0000003f'),"
+        "embed_csv(x'0000803f0000003f')",
+        "");
+    sweep("debug", "1", "SELECT json_valid(s3embed_debug())", "");
     return 0;
 }
