@@ -43,33 +43,33 @@ static bool cut_end(struct s3e_span *s, struct s3e_span end)
     return true;
 }
 
-static s3e_rc split_endpoint(
-    struct endpoint *out, const char *url, struct s3e_err *err)
+/* A user would be a secret in a message; a query or fragment cannot stay. */
+static bool is_plain(struct s3e_span text)
 {
-    const struct s3e_span all = s3e_span_str(url);
-    out->tls = s3e_span_starts(all, S3E_LIT("https://"));
-    if (!out->tls && !s3e_span_starts(all, S3E_LIT("http://"))) {
-        goto refuse;
-    }
-    const struct s3e_span rest = s3e_span_from(all, out->tls ? 8 : 7);
-    const size_t host_len = strcspn((const char *)rest.ptr, "/");
-    for (size_t i = 0; i < rest.len; i++) {
-        if (rest.ptr[i] <= ' ' || rest.ptr[i] == 0x7f ||
-            strchr("@?#\\", rest.ptr[i])) {
-            goto refuse;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] <= ' ' || text.ptr[i] == 0x7f ||
+            strchr("@?#\\", text.ptr[i])) {
+            return false;
         }
     }
+    return true;
+}
+
+static bool split_endpoint(struct endpoint *out, const char *url)
+{
+    struct s3e_span rest = s3e_span_str(url);
+    out->tls = s3e_span_starts(rest, S3E_LIT("https://"));
+    if (!out->tls && !s3e_span_starts(rest, S3E_LIT("http://"))) {
+        return false;
+    }
+    rest = s3e_span_from(rest, out->tls ? 8 : 7);
+    const size_t host_len = strcspn((const char *)rest.ptr, "/");
     out->host = (struct s3e_span){rest.ptr, host_len};
     out->base = s3e_span_from(rest, host_len);
     while (cut_end(&out->base, S3E_LIT("/"))) {
     }
     (void)cut_end(&out->host, out->tls ? S3E_LIT(":443") : S3E_LIT(":80"));
-    if (out->host.len) {
-        return S3E_OK;
-    }
-refuse:
-    return s3e_fail(err, S3E_E_INPUT,
-        "endpoint_url must be like https://host:port, not %.100s", url);
+    return out->host.len > 0 && is_plain(rest);
 }
 
 static bool is_virtual(const struct s3e_address_args *args, bool tls)
@@ -97,11 +97,9 @@ s3e_rc s3e_address_make(struct s3e_address *out,
     const struct s3e_address_args *args, struct s3e_err *err)
 {
     struct endpoint endpoint = {.tls = true};
-    s3e_rc rc = args->endpoint_url
-                    ? split_endpoint(&endpoint, args->endpoint_url, err)
-                    : S3E_OK;
-    if (rc) {
-        return rc;
+    if (args->endpoint_url && !split_endpoint(&endpoint, args->endpoint_url)) {
+        return s3e_fail(err, S3E_E_INPUT,
+            "endpoint_url must be like https://host:port, with no user in it");
     }
     if (!s3e_region_check(s3e_span_str(args->region))) {
         return s3e_fail(err, S3E_E_INPUT, "region '%.60s' is not a region name",

@@ -34,8 +34,8 @@ static void encode(struct s3e_buf *out, uint32_t c)
         return;
     }
     const unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    const unsigned mark = 0xf00u >> more & 0xf0u;
-    s3e_buf_add_byte(out, (uint8_t)(mark | c >> (6 * more)));
+    static const uint8_t mark[] = {0, 0xc0, 0xe0, 0xf0};
+    s3e_buf_add_byte(out, (uint8_t)(mark[more] | c >> (6 * more)));
     for (unsigned i = more; i-- > 0;) {
         s3e_buf_add_byte(out, (uint8_t)(0x80 | (c >> (6 * i) & 0x3f)));
     }

@@ -258,21 +258,32 @@ static s3e_rc explain(struct s3e_request *r, const struct s3e_refusal *no)
     return no->rc;
 }
 
+/* The bucket's region as it is known now, where it is not the one that was
+ * signed for: told by the answer, or learned by another request meanwhile. */
+static bool region_is_new(struct s3e_request *r, const struct s3e_refusal *no)
+{
+    char known[S3E_REGION_MAX];
+    if (no->region[0]) {
+        s3e_account_learn_region(r->in.account, r->in.bucket, no->region);
+    }
+    s3e_account_region(r->in.account, r->in.bucket, known, sizeof known);
+    return strcmp(known, r->own.region) != 0;
+}
+
 /* True where the request goes out again, or a probe for its region does. */
 static bool follow_region(struct s3e_request *r, const struct s3e_refusal *no)
 {
-    if (r->own.moved || !*r->in.bucket) {
+    if (r->own.moved || !no->elsewhere || !*r->in.bucket) {
         return false;
     }
-    if (no->region[0] && strcmp(no->region, r->own.region) != 0) {
-        s3e_account_learn_region(r->in.account, r->in.bucket, no->region);
+    if (region_is_new(r, no)) {
         r->own.moved = true;
         r->own.attempts = 0;
         r->own.probe = S3E_PROBE_DONE;
         send(r, 0);
         return true;
     }
-    if (no->region[0] || !no->elsewhere || r->own.probe != S3E_PROBE_NONE) {
+    if (no->region[0] || r->own.probe != S3E_PROBE_NONE) {
         return false;
     }
     r->own.failed = explain(r, no);
