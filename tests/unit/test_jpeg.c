@@ -305,7 +305,7 @@ static void endless_scans_are_refused(void)
 
 static void orientation_is_read_from_exif(void)
 {
-    static const struct {
+    const struct {
         const char *name;
         struct s3e_span app1;
         int orientation;
