@@ -23,14 +23,15 @@ static s3e_rc open_error(const char *path, struct s3e_err *err)
 }
 
 /* Reads until the end of the file: procfs files have no size, and a file may
- * grow under us. */
+ * grow under us. What fits goes straight into the blob, so that a file of keys
+ * leaves no copy on the stack. */
 static s3e_rc read_all(struct s3e_blob **blob, int fd, const char *path,
     size_t cap, struct s3e_err *err)
 {
     uint8_t piece[16384];
     for (;;) {
         struct s3e_blob *b = *blob;
-        const bool direct = b->room - b->len >= sizeof piece;
+        const bool direct = b->room > b->len;
         uint8_t *to = direct ? b->data + b->len : piece;
         const size_t room = direct ? b->room - b->len : sizeof piece;
         const ssize_t n = read(fd, to, room);

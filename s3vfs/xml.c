@@ -246,9 +246,6 @@ static void XMLCALL on_start(
 {
     struct parse *p = ctx;
     (void)attributes;
-    if (p->rc) {
-        return; /* expat may finish an empty element after the stop */
-    }
     if (p->depth == 0 && strcmp(name, p->root) != 0) {
         stop(p, S3E_E_FORMAT,
             strcmp(name, "Error") == 0 ? "an error in place of a result"
@@ -280,7 +277,7 @@ static void XMLCALL on_end(void *ctx, const XML_Char *name)
     struct parse *p = ctx;
     const struct s3e_span path = s3e_buf_span(&p->path);
     if (p->rc) {
-        return; /* as above: the path may lack this element */
+        return; /* expat finishes an empty element after a stop, too */
     }
     for (size_t i = 0; i < p->num_fields; i++) {
         if (s3e_span_eq(path, s3e_span_str(p->fields[i].path))) {

@@ -279,6 +279,18 @@ static void the_region_is_asked_for_in_need_only(void)
     s3e_account_unref(a);
 }
 
+static void keys_of_sql_come_first(void)
+{
+    struct fake_imds imds = fake_imds_of(NULL, 0);
+    struct fake_env env[] = {HOME, KEYS_OF_ENV, {NULL, NULL}};
+    const struct s3e_overrides set = {
+        .access_key_id = "AKSQL", .secret_access_key = "sql/secret"};
+    struct s3e_account *a = open_account(&set, env, &imds);
+    prepare(a);
+    check_key(a, "AKSQL");
+    s3e_account_unref(a);
+}
+
 static void regions_of_buckets_are_learned(void)
 {
     struct fake_imds imds = fake_imds_of(NULL, 0);
@@ -440,6 +452,7 @@ int main(void)
     a_malformed_file_is_named_with_its_line();
     a_role_brings_keys_and_region();
     the_region_is_asked_for_in_need_only();
+    keys_of_sql_come_first();
     regions_of_buckets_are_learned();
     expired_keys_are_renewed();
     renewal_does_not_hammer();

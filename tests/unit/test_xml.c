@@ -91,7 +91,8 @@ static void buckets_are_read(void)
                          "<Buckets><Bucket><Name>b-1</Name><CreationDate>"
                          "2009-10-12T17:50:30.000Z</CreationDate>"
                          "<BucketRegion>eu-west-3</BucketRegion></Bucket>"
-                         "<Bucket><Name>b-2</Name></Bucket></Buckets>"
+                         "<Bucket><Name>b-2</Name><CreationDate>once</"
+                         "CreationDate></Bucket></Buckets>"
                          "<ContinuationToken>t</ContinuationToken>"
                          "</ListAllMyBucketsResult>"),
                  &err),
@@ -102,6 +103,7 @@ static void buckets_are_read(void)
     CHECK(page->objects[0].last_modified == 1255369830);
     CHECK_SPAN(page->objects[1].key, "b-2");
     CHECK_SPAN(page->objects[1].storage_class, "");
+    CHECK(page->objects[1].last_modified == -1); /* a date of no sort we know */
     CHECK_SPAN(page->next_token, "t");
     s3e_page_unref(page);
 }
