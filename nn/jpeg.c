@@ -340,3 +340,15 @@ const struct s3e_image_format s3e_jpeg_format = {
     .info = info,
     .decode = decode,
 };
+
+#define TEXT_OF(token)  #token
+#define VALUE_OF(macro) TEXT_OF(macro)
+
+const char *s3e_jpeg_version(void)
+{
+#if defined(LIBJPEG_TURBO_VERSION)
+    return "libjpeg-turbo " VALUE_OF(LIBJPEG_TURBO_VERSION);
+#else
+    return "libjpeg " VALUE_OF(JPEG_LIB_VERSION);
+#endif
+}
