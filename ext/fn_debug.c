@@ -4,10 +4,14 @@
 #include "base/cpu.h"
 #include "ext/connection.h"
 #include "ext/functions.h"
+#include "ext/options.h"
 #include "include/s3embed.h"
+#include "nn/jpeg.h"
 #include "nn/model.h"
+#include "nn/onnx.h"
 #include "pipeline/engine.h"
 #include "s3vfs/http.h"
+#include "s3vfs/xml.h"
 
 enum { JSON_MAX = 1 << 14, TEXT_MAX = 1024 };
 
@@ -40,6 +44,10 @@ static void write_json(struct s3e_buf *json)
     add_text(json, "http", text);
     s3e_model_describe(text, sizeof text);
     add_text(json, "xnnpack", text);
+    add_text(json, "protobuf_c", s3e_onnx_version());
+    add_text(json, "jpeg", s3e_jpeg_version());
+    add_text(json, "expat", s3e_xml_version());
+    add_text(json, "jansson", s3e_options_version());
     s3e_cpu_describe(text, sizeof text);
     add_text(json, "cpu", text);
     add_number(json, "cpus", s3e_cpu_count());

@@ -151,3 +151,8 @@ s3e_rc s3e_options_read(const struct s3e_option *options, size_t num_options,
     json_decref(root);
     return rc;
 }
+
+const char *s3e_options_version(void)
+{
+    return jansson_version_str();
+}

@@ -31,4 +31,7 @@ struct s3e_option {
 S3E_MUST_CHECK s3e_rc s3e_options_read(const struct s3e_option *options,
     size_t num_options, struct s3e_span json, struct s3e_err *err);
 
+/* Of jansson, "2.14", for s3embed_debug(). */
+const char *s3e_options_version(void);
+
 #endif

@@ -21,4 +21,7 @@ enum {
  *         chroma upsampling; four components are inverted CMYK). */
 extern const struct s3e_image_format s3e_jpeg_format;
 
+/* "libjpeg-turbo 2.1.5", for s3embed_debug(). */
+const char *s3e_jpeg_version(void);
+
 #endif

@@ -455,3 +455,8 @@ void s3e_onnx_deinit(struct s3e_onnx *onnx)
     }
     *onnx = (struct s3e_onnx){0};
 }
+
+const char *s3e_onnx_version(void)
+{
+    return protobuf_c_version();
+}

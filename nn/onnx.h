@@ -85,4 +85,7 @@ S3E_MUST_CHECK s3e_rc s3e_onnx_read(
     struct s3e_onnx *out, struct s3e_span file, struct s3e_err *err);
 void s3e_onnx_deinit(struct s3e_onnx *onnx);
 
+/* Of protobuf-c, "1.4.1", for s3embed_debug(). */
+const char *s3e_onnx_version(void);
+
 #endif

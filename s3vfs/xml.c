@@ -413,3 +413,8 @@ s3e_rc s3e_xml_error(
     }
     return rc;
 }
+
+const char *s3e_xml_version(void)
+{
+    return XML_ExpatVersion();
+}

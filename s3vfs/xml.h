@@ -35,4 +35,7 @@ struct s3e_xml_error {
 S3E_MUST_CHECK s3e_rc s3e_xml_error(
     struct s3e_xml_error *out, struct s3e_span xml, struct s3e_err *err);
 
+/* "expat_2.5.0", for s3embed_debug(). */
+const char *s3e_xml_version(void);
+
 #endif

@@ -258,6 +258,10 @@ SELECT key FROM json_each(s3embed_debug());
 -- => sqlite_headers
 -- => http
 -- => xnnpack
+-- => protobuf_c
+-- => jpeg
+-- => expat
+-- => jansson
 -- => cpu
 -- => cpus
 -- => threads

@@ -221,4 +221,5 @@ def test_version_and_debug(con):
     assert debug["sqlite"] == sqlite3.sqlite_version
     assert "libcurl/" in debug["http"] and "trusted CAs" in debug["http"]
     assert debug["cpus"] >= 1 and debug["threads"] >= 0 and debug["cpu"]
-    assert debug["xnnpack"]
+    assert "XNNPACK" in debug["xnnpack"] and "jpeg" in debug["jpeg"] and debug["expat"].startswith("expat_")
+    assert re.match(r"\d+\.\d+", debug["protobuf_c"]) and re.match(r"\d+\.\d+", debug["jansson"])
