@@ -246,13 +246,16 @@ static s3e_rc get(const struct dir_store *dir, struct s3e_op *op)
 
 /* ---- listing ---- */
 
+/* Each page reads its folders anew, so those after the first are large. */
 static s3e_rc list(const struct dir_store *dir, struct s3e_op *op)
 {
     struct s3e_page_builder page = s3e_page_builder_zero();
     const struct s3e_walk_args args = {.prefix = op->in.prefix,
         .after = op->in.token.len ? op->in.token : op->in.start_after,
         .folders = op->in.delimiter.len > 0,
-        .rows = op->in.max_keys ? op->in.max_keys : S3E_PAGE_KEYS_MAX};
+        .rows = op->in.max_keys    ? op->in.max_keys
+                : op->in.token.len ? S3E_PAGE_ROWS_MAX
+                                   : S3E_PAGE_KEYS_MAX};
     s3e_rc rc = s3e_walk(&page, dir->folder, &args, &op->out.err);
     if (!rc) {
         rc = s3e_page_finish(&op->out.page, &page, &op->out.err);
