@@ -103,12 +103,19 @@ static void record(struct s3e_connection *conn, const char *function,
         err->code[0] ? err->code : kinds[rc].word, err->msg);
 }
 
+/* SQLite says these itself: "out of memory", "interrupted". */
+static bool has_own_words(int code)
+{
+    return code == SQLITE_NOMEM || code == SQLITE_INTERRUPT;
+}
+
 void s3e_result_fail(sqlite3_context *ctx, struct s3e_connection *conn,
     const char *function, const char *uri, enum s3e_error_of of, s3e_rc rc,
     const struct s3e_err *err)
 {
-    if (rc == S3E_E_NOMEM) {
-        sqlite3_result_error_nomem(ctx);
+    const int code = s3e_error_sqlite(conn, rc);
+    if (has_own_words(code)) {
+        sqlite3_result_error_code(ctx, code);
         return;
     }
     record(conn, function, uri, rc, err);
@@ -120,17 +127,18 @@ void s3e_result_fail(sqlite3_context *ctx, struct s3e_connection *conn,
     struct s3e_err whole = *err;
     (void)s3e_prefix(&whole, rc, "%s", function);
     sqlite3_result_error(ctx, whole.msg, -1);
-    sqlite3_result_error_code(ctx, s3e_error_sqlite(conn, rc));
+    sqlite3_result_error_code(ctx, code);
 }
 
 int s3e_vtab_fail(sqlite3_vtab *vtab, struct s3e_connection *conn,
     const char *table, s3e_rc rc, const struct s3e_err *err)
 {
-    if (rc == S3E_E_NOMEM) {
-        return SQLITE_NOMEM;
+    const int code = s3e_error_sqlite(conn, rc);
+    if (has_own_words(code)) {
+        return code;
     }
     record(conn, table, NULL, rc, err);
     sqlite3_free(vtab->zErrMsg);
     vtab->zErrMsg = sqlite3_mprintf("%s: %s", table, err->msg);
-    return s3e_error_sqlite(conn, rc);
+    return code;
 }

@@ -140,6 +140,14 @@ static enum truth compare_null(
     return FALSE_OR_NULL;
 }
 
+static bool is_equality(enum s3e_where_op op)
+{
+    return op == S3E_OP_EQ || op == S3E_OP_NE || op == S3E_OP_IS ||
+           op == S3E_OP_IS_NOT;
+}
+
+/* An operand of numeric affinity makes a text that looks like a number one, so
+ * that '05' equals '5' and is less than 'a' or '+'. */
 static enum truth compare(const struct s3e_where *where,
     const struct s3e_value *left, const struct s3e_value *right)
 {
@@ -155,7 +163,8 @@ static enum truth compare(const struct s3e_where *where,
         return matches(where->op, left->text, right);
     }
     if (right->type != S3E_VALUE_TEXT ||
-        (!where->exact && is_numeric(left->text))) {
+        (!where->exact && is_numeric(left->text) &&
+            !(is_equality(where->op) && !is_numeric(right->text)))) {
         return UNDECIDED;
     }
     return ordered(where->op, s3e_span_cmp(left->text, right->text));
