@@ -3,9 +3,11 @@
 #include "base/mem.h"
 #include "nn/jpeg.h"
 
+#include <assert.h>
 #include <stdio.h>
 
-static const struct s3e_image_format *const g_formats[] = {&s3e_jpeg_format};
+static const struct s3e_image_format *const g_formats[] = {
+    &s3e_jpeg_format, NULL};
 
 static s3e_rc refuse(struct s3e_span bytes, struct s3e_err *err)
 {
@@ -41,14 +43,16 @@ static s3e_rc check_size(const struct s3e_image_info *info, struct s3e_err *err)
 static s3e_rc open_image(const struct s3e_image_format **format,
     struct s3e_image_info *info, struct s3e_span bytes, struct s3e_err *err)
 {
-    for (size_t i = 0; i < sizeof g_formats / sizeof *g_formats; i++) {
-        *format = g_formats[i];
-        if ((*format)->sniff(bytes)) {
-            const s3e_rc rc = (*format)->info(info, bytes, err);
-            return rc ? rc : check_size(info, err);
-        }
+    size_t i = 0;
+    while (g_formats[i] && !g_formats[i]->sniff(bytes)) {
+        i++;
     }
-    return refuse(bytes, err);
+    *format = g_formats[i];
+    if (!*format) {
+        return refuse(bytes, err);
+    }
+    const s3e_rc rc = (*format)->info(info, bytes, err);
+    return rc ? rc : check_size(info, err);
 }
 
 s3e_rc s3e_image_read_info(
@@ -62,13 +66,14 @@ s3e_rc s3e_image_decode(
     struct s3e_image *out, struct s3e_span bytes, struct s3e_err *err)
 {
     const struct s3e_image_format *format = NULL;
-    struct s3e_image_info info;
+    struct s3e_image_info info = {NULL, 0, 0, 0, 0};
     uint8_t *px = NULL;
     *out = (struct s3e_image){NULL, 0, 0};
     s3e_rc rc = open_image(&format, &info, bytes, err);
     if (rc) {
         goto done;
     }
+    assert(format);
     px = s3e_alloc_array(info.height * info.width, 3);
     if (!px) {
         rc = s3e_fail(err, S3E_E_NOMEM, "no memory for %zux%zu pixels",

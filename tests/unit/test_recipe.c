@@ -391,14 +391,12 @@ static void the_ratio_is_kept(void)
 
 static s3e_rc use(void *ctx)
 {
-    static float out[SIDE_MAX * SIDE_MAX * 3];
-    const struct s3e_span json = s3e_span_str(ctx);
-    struct s3e_recipe recipe;
+    static float out[16 * 16 * 3];
+    const struct s3e_recipe *recipe = ctx;
     struct s3e_image img;
     struct s3e_err err;
     fill_places(&img, 40, 50);
-    CHECK_RC(s3e_recipe_parse(&recipe, json, &err), S3E_OK, &err);
-    return s3e_recipe_apply(&recipe, out, &img, &err);
+    return s3e_recipe_apply(recipe, out, &img, &err);
 }
 
 int main(void)
@@ -411,8 +409,12 @@ int main(void)
     crops_lie_where_the_others_put_them();
     values_are_those_of_float32();
     the_ratio_is_kept();
-    sweep_allocations(
-        use, "{\"size\":{\"shortest_edge\":20},\"crop_size\":16}");
+    struct s3e_recipe recipe = {.resize_shorter = 20,
+        .crop_height = 16,
+        .crop_width = 16,
+        .scale = 1.0F,
+        .std = {1.0F, 1.0F, 1.0F}};
+    sweep_allocations(use, &recipe);
     CHECK(live_allocations() == 0);
     return 0;
 }
