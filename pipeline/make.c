@@ -154,6 +154,7 @@ static void run(struct s3e_fetch *slot, unsigned i)
     if (rc == S3E_OK) {
         int64_t *mean = &w->locked.learned[i].job_us;
         *mean = *mean ? (3 * *mean + us) / 4 : us;
+        s3e_policy_made(&w->locked.policy, us);
         s3e_engine_count(S3E_COUNT_MADE, 1);
     }
     if (slot == w->locked.head && w->locked.waiting) {

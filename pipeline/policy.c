@@ -114,6 +114,12 @@ void s3e_policy_came(struct s3e_policy *policy, int64_t us, size_t bytes)
     p->mean_bytes += ((double)bytes - p->mean_bytes) / (double)p->sizes;
 }
 
+void s3e_policy_made(struct s3e_policy *policy, int64_t us)
+{
+    const int64_t mean = policy->job_us;
+    policy->job_us = mean ? (3 * mean + us) / 4 : us;
+}
+
 size_t s3e_policy_guess(const struct s3e_policy *policy, int64_t listed)
 {
     if (listed >= 0) {
@@ -149,8 +155,8 @@ static double wanted(const struct s3e_policy *p)
 
 static double depth(const struct s3e_policy *p)
 {
-    const double rows =
-        depth_headroom * p->rows_per_s * (double)p->slow_us / 1e6;
+    const double us = (double)(p->slow_us + p->job_us);
+    const double rows = depth_headroom * p->rows_per_s * us / 1e6;
     return rows < S3E_DEPTH_MIN   ? S3E_DEPTH_MIN
            : rows > S3E_DEPTH_MAX ? S3E_DEPTH_MAX
                                   : rows;

@@ -7,7 +7,8 @@
  * wanted   rows that pass without asking shrink it, so that at most a tenth of
  *          what is fetched is wasted; below one asked in eight, none is ahead;
  * bounded  by bytes, by fetches in flight, by a LIMIT, and by a depth of rows:
- *          twice what the reader takes during a slow fetch (99th percentile).
+ *          twice what the reader takes during a slow fetch (99th percentile)
+ *          and the job that follows it.
  */
 #ifndef S3E_PIPELINE_POLICY_H
 #define S3E_PIPELINE_POLICY_H
@@ -56,6 +57,7 @@ struct s3e_policy {
     int64_t rate_us; /* when rows_per_s was last measured */
     uint64_t rate_asked;
     int64_t slow_us; /* 99th percentile of a fetch */
+    int64_t job_us;  /* moving mean of what is made of a row; 0: nothing */
     struct s3e_latency latency;
     uint64_t sizes; /* fetches that came, and their mean size */
     double mean_bytes;
@@ -71,6 +73,9 @@ void s3e_policy_pass(struct s3e_policy *policy, bool fetched);
 
 /* A fetch ended well: its time and its bytes. */
 void s3e_policy_came(struct s3e_policy *policy, int64_t us, size_t bytes);
+
+/* Something was made of a row ahead of or at the reader, in `us`. */
+void s3e_policy_made(struct s3e_policy *policy, int64_t us);
 
 /* Bytes to expect of a row: as listed, or the mean of those that came. */
 size_t s3e_policy_guess(const struct s3e_policy *policy, int64_t listed);

@@ -32,6 +32,7 @@ struct scene {
     double job_us;
     double stragglers; /* share of fetches that take 1 to 4 s */
     struct s3e_window_limits limits;
+    double fetch_us; /* of each; 0: lognormal */
 };
 
 struct outcome {
@@ -64,6 +65,9 @@ static double latency(const struct scene *scene)
 {
     if (uniform() < scene->stragglers) {
         return 1e6 * (1 + 3 * uniform());
+    }
+    if (scene->fetch_us > 0) {
+        return scene->fetch_us;
     }
     return 30000 * exp(0.8156 * normal());
 }
@@ -168,6 +172,7 @@ static void next_event(struct sim *sim)
     }
     for (size_t i = sim->busy; i-- > 0;) {
         if (sim->core[i].end <= first) {
+            s3e_policy_made(&sim->policy, (int64_t)sim->scene->job_us);
             sim->state[sim->core[i].row] = MADE;
             sim->core[i] = sim->core[--sim->busy];
         }
@@ -270,15 +275,21 @@ static void cores_are_kept_busy(void)
         struct scene scene;
         double least;
     } cases[] = {
-        {{"1 core", 4000, 0, all, 1, 10000, 0, usual}, 0.95},
-        {{"2 cores", 8000, 0, all, 2, 10000, 0, usual}, 0.95},
-        {{"2 cores, a small model", 40000, 0, all, 2, 2000, 0, wide}, 0.95},
-        {{"8 cores", 30000, 0, all, 8, 10000, 0, wide}, 0.95},
-        {{"16 cores", 60000, 0, all, 16, 10000, 0, wide}, 0.95},
-        {{"64 cores", 100000, 0, all, 64, 10000, 0, wide}, 0.85},
-        {{"2 cores, stragglers", 8000, 0, all, 2, 10000, 0.001, usual}, 0.55},
-        {{"16 cores, stragglers", 60000, 0, all, 16, 10000, 0.001, wide}, 0.2},
-        {{"nine in ten", 8000, 0, nine_in_10, 2, 10000, 0, usual}, 0.6},
+        {{"1 core", 4000, 0, all, 1, 10000, 0, usual, 0}, 0.95},
+        {{"2 cores", 8000, 0, all, 2, 10000, 0, usual, 0}, 0.95},
+        {{"2 cores, a small model", 40000, 0, all, 2, 2000, 0, wide, 0}, 0.95},
+        {{"8 cores", 30000, 0, all, 8, 10000, 0, wide, 0}, 0.95},
+        {{"16 cores", 60000, 0, all, 16, 10000, 0, wide, 0}, 0.95},
+        {{"64 cores", 100000, 0, all, 64, 10000, 0, wide, 0}, 0.85},
+        {{"64 cores, a folder", 50000, 0, all, 64, 10000, 0, wide, 50}, 0.95},
+        {{"2 cores, a folder", 5000, 0, all, 2, 10000, 0, usual, 50}, 0.98},
+        {{"2 cores, steady 30 ms", 9000, 0, all, 2, 1500, 0, wide, 30000},
+            0.95},
+        {{"2 cores, stragglers", 8000, 0, all, 2, 10000, 0.001, usual, 0},
+            0.55},
+        {{"16 cores, stragglers", 60000, 0, all, 16, 10000, 0.001, wide, 0},
+            0.2},
+        {{"nine in ten", 8000, 0, nine_in_10, 2, 10000, 0, usual, 0}, 0.6},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct scene *s = &cases[i].scene;
@@ -299,16 +310,16 @@ static void little_is_wasted(void)
         struct scene scene;
         double most; /* wasted, of fetched */
     } cases[] = {
-        {{"all", 10000, 0, all, 0, 0, 0, usual}, 0},
-        {{"nine in ten", 20000, 0, nine_in_10, 0, 0, 0, usual}, 0.12},
-        {{"one in 2", 20000, 0, one_in_2, 0, 0, 0, usual}, 0.10},
-        {{"every second", 20000, 0, every_second, 0, 0, 0, usual}, 0.10},
-        {{"one in 4", 20000, 0, one_in_4, 0, 0, 0, usual}, 0.10},
-        {{"one in 8", 20000, 0, one_in_8, 0, 0, 0, usual}, 0.10},
-        {{"one in 20", 40000, 0, one_in_20, 0, 0, 0, usual}, 0.10},
-        {{"one in 100", 100000, 0, one_in_100, 0, 0, 0, usual}, 0.10},
-        {{"anti-join", 100000, 0, every_100th, 0, 0, 0, usual}, 0.0},
-        {{"runs", 100000, 0, runs_of_200, 0, 0, 0, usual}, 0.12},
+        {{"all", 10000, 0, all, 0, 0, 0, usual, 0}, 0},
+        {{"nine in ten", 20000, 0, nine_in_10, 0, 0, 0, usual, 0}, 0.12},
+        {{"one in 2", 20000, 0, one_in_2, 0, 0, 0, usual, 0}, 0.10},
+        {{"every second", 20000, 0, every_second, 0, 0, 0, usual, 0}, 0.10},
+        {{"one in 4", 20000, 0, one_in_4, 0, 0, 0, usual, 0}, 0.10},
+        {{"one in 8", 20000, 0, one_in_8, 0, 0, 0, usual, 0}, 0.10},
+        {{"one in 20", 40000, 0, one_in_20, 0, 0, 0, usual, 0}, 0.10},
+        {{"one in 100", 100000, 0, one_in_100, 0, 0, 0, usual, 0}, 0.10},
+        {{"anti-join", 100000, 0, every_100th, 0, 0, 0, usual, 0}, 0.0},
+        {{"runs", 100000, 0, runs_of_200, 0, 0, 0, usual, 0}, 0.12},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct outcome o = simulate(&cases[i].scene);
@@ -330,7 +341,7 @@ static void stopping_early_is_cheap(void)
     for (size_t f = 0; f < sizeof filters / sizeof *filters; f++) {
         for (size_t k = 1; k <= 200; k = k < 20 ? k + 1 : 2 * k) {
             const struct scene scene = {
-                "early", 100000, k, filters[f], 2, 10000, 0.001, usual};
+                "early", 100000, k, filters[f], 2, 10000, 0.001, usual, 0};
             const struct outcome o = simulate(&scene);
             CHECK(o.policy.asked == k && o.policy.fetched <= 2 * k + 4);
         }
@@ -340,7 +351,7 @@ static void stopping_early_is_cheap(void)
 static void asking_again_is_trusted_again(void)
 {
     const struct scene scene = {
-        "recovery", 5400, 0, after_5000, 2, 10000, 0, usual};
+        "recovery", 5400, 0, after_5000, 2, 10000, 0, usual, 0};
     const struct outcome o = simulate(&scene);
     CHECK(s3e_policy_ahead(&o.policy, &usual) >= S3E_DEPTH_MIN);
     const double ideal = (double)o.policy.asked * 0.005;
