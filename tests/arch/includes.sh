@@ -46,7 +46,7 @@ third '(jpeglib|turbojpeg|jerror)' nn/jpeg.c
 third 'protobuf-c' nn/onnx.c nn/onnx.h
 third 'jansson' nn/recipe.c ext/options.c s3vfs/cred_json.c
 third 'pthread' base/sync.c base/sync.h
-third 'unistd|#include <fcntl' base/file.c base/cpu.c base/sync.c s3vfs/dir_store.c s3vfs/io_thread.c s3vfs/ca.c pipeline/pool.c pipeline/engine.c s3vfs/uri.c
+third 'unistd|#include <fcntl' base/file.c base/cpu.c base/sync.c s3vfs/dir_store.c s3vfs/io_thread.c s3vfs/ca.c pipeline/pool.c pipeline/engine.c s3vfs/uri.c s3vfs/walk.c pipeline/window.c
 
 # Calls: one allocator; nothing unbounded; a library neither prints nor ends its host.
 sources=$(of $all -- base/mem.c)
