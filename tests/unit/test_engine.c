@@ -282,12 +282,14 @@ static void long_jobs_leave_the_reader_free(void)
     s.made.now = &now;
     s.made.peak = &peak;
     CHECK(read_rows(&s, 5, &patient) == S3E_OK);
-    int64_t deadline = s3e_clock_us() + 30000;
-    const struct s3e_waiter waiter = {at_deadline, &deadline};
-    CHECK(read_rows(&s, 100, &waiter) == S3E_E_STOPPED);
-    const int64_t late = s3e_clock_us() - deadline;
-    printf("stopped amid jobs of 60 ms after %lld us\n", (long long)late);
-    CHECK(SANITIZED || late < 55000);
+    int quick = 0;
+    for (int turn = 0; turn < 5; turn++) {
+        int64_t deadline = s3e_clock_us() + 30000 + turn * 5000;
+        const struct s3e_waiter waiter = {at_deadline, &deadline};
+        CHECK(read_rows(&s, 100, &waiter) == S3E_E_STOPPED);
+        quick += s3e_clock_us() - deadline < 40000;
+    }
+    CHECK(SANITIZED || quick >= 3); /* most, where other programs compute */
     CHECK(atomic_load(&peak) <= s3e_engine_threads() + 1);
     close_scene(&s);
 }
