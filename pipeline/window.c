@@ -102,8 +102,11 @@ void s3e_window_free(struct s3e_window *window)
 
 size_t s3e_window_room(const struct s3e_window *window)
 {
+    if (!window->limits.prefetch) {
+        return 0;
+    }
     const size_t rows = window->reader.rows;
-    const size_t want = window->reader.ahead + (rows > 0); /* the front */
+    const size_t want = 1 + 2 * window->reader.ahead + (rows > 0);
     return want > rows ? want - rows : 0;
 }
 

@@ -76,8 +76,10 @@ S3E_MUST_CHECK s3e_rc s3e_window_new(struct s3e_window **out,
  * handed out live on. NULL is allowed. */
 void s3e_window_free(struct s3e_window *window);
 
-/* How many more rows the window would like to know of now: 0 until something
- * was asked, then as deep as it may look. */
+/* How many more rows the window would like to know of now, so that it need not
+ * wait for them when the next row asks: one behind the front row until
+ * something was asked, then twice as many as it may look ahead. 0 without
+ * look-ahead. */
 size_t s3e_window_room(const struct s3e_window *window);
 
 /* Appends a row at the far end.

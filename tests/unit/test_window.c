@@ -276,7 +276,7 @@ static void run_shape(
     const struct s3e_source table = sim_table(&source);
     CHECK_RC(sim_open(&source, &err), S3E_OK, &err);
     CHECK_RC(s3e_window_new(&run.window, &table, &limits, &err), S3E_OK, &err);
-    CHECK(s3e_window_room(run.window) == 0);
+    CHECK(s3e_window_room(run.window) == prefetch);
     read_all(&run);
     s3e_window_free(run.window);
     s3e_engine_shutdown();
