@@ -4,10 +4,10 @@
 #include "s3vfs/store_kinds.h"
 #include "s3vfs/uri.h"
 
-/* By enum s3e_scheme: a new store is a line here. */
 static const struct s3e_store_kind *const g_kinds[] = {
-    [S3E_SCHEME_S3] = &s3e_s3_store_kind,
-    [S3E_SCHEME_FILE] = &s3e_dir_store_kind,
+#define STORE_KIND(name, kind, ...) [S3E_SCHEME_##name] = &(kind),
+    S3E_STORE_KINDS(STORE_KIND)
+#undef STORE_KIND
 };
 
 static struct {

@@ -83,23 +83,22 @@ void s3e_target_deinit(struct s3e_target *target)
     *target = (struct s3e_target){0};
 }
 
-static const struct {
-    struct s3e_span text;
-    enum s3e_scheme scheme;
-} schemes[] = {
-    {{(const uint8_t *)"s3://", 5}, S3E_SCHEME_S3},
-    {{(const uint8_t *)"s3a://", 6}, S3E_SCHEME_S3},
-    {{(const uint8_t *)"s3n://", 6}, S3E_SCHEME_S3},
-    {{(const uint8_t *)"file:", 5}, S3E_SCHEME_FILE},
+static const char *const schemes[][S3E_SCHEME_WORDS] = {
+#define SCHEME(name, kind, ...) [S3E_SCHEME_##name] = {__VA_ARGS__},
+    S3E_STORE_KINDS(SCHEME)
+#undef SCHEME
 };
 
 /* Length of the scheme `text` begins with, 0 where there is none. */
 static size_t scheme_len(struct s3e_span text, enum s3e_scheme *scheme)
 {
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-        if (s3e_span_starts(text, schemes[i].text)) {
-            *scheme = schemes[i].scheme;
-            return schemes[i].text.len;
+    for (int s = 0; s < S3E_SCHEMES; s++) {
+        for (size_t i = 0; i < S3E_SCHEME_WORDS && schemes[s][i]; i++) {
+            const struct s3e_span word = s3e_span_str(schemes[s][i]);
+            if (s3e_span_starts(text, word)) {
+                *scheme = (enum s3e_scheme)s;
+                return word.len;
+            }
         }
     }
     return 0;

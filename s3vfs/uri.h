@@ -6,8 +6,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "base/status.h"
-
-enum s3e_scheme { S3E_SCHEME_S3, S3E_SCHEME_FILE };
+#include "s3vfs/store_kinds.h"
 
 enum { S3E_TARGET_MAX = 4096 }; /* bytes of a target, uri or glob */
 
