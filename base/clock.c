@@ -101,7 +101,8 @@ static int compose(
         hms[5] != ':') {
         return 0;
     }
-    *unix_s = days_from_date(year, month, day) * 86400 + h * 3600 + m * 60 + s;
+    *unix_s = days_from_date(year, month, day) * 86400 + (int64_t)h * 3600 +
+              (int64_t)m * 60 + s;
     return 1;
 }
 
@@ -131,9 +132,9 @@ int s3e_time_parse_http(int64_t *unix_s, const char *text, size_t len)
     if (len != 29 || text[3] != ',' || memcmp(text + 25, " GMT", 4) != 0) {
         return 0;
     }
-    for (int month = 1; month <= 12; month++) {
-        if (memcmp(months + 3 * (month - 1), text + 8, 3) == 0) {
-            return compose(unix_s, digits(text + 12, 4), month,
+    for (size_t i = 0; i < 12; i++) {
+        if (memcmp(months + 3 * i, text + 8, 3) == 0) {
+            return compose(unix_s, digits(text + 12, 4), (int)i + 1,
                 digits(text + 5, 2), text + 17);
         }
     }

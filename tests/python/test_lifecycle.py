@@ -54,12 +54,20 @@ def test_interrupted_at_random_instants_the_connection_stays_usable(remote, tmp_
     con.execute("INSERT INTO t VALUES ('kept', 1)")
     chance = random.Random(1)
     for _ in range(TIMES):
-        timer = threading.Timer(chance.uniform(0, 0.15), con.interrupt)
-        timer.start()
+        ended = threading.Event()
+
+        def interrupt(delay=chance.uniform(0, 0.15)):
+            # Again and again: one that comes before the statement has begun is none.
+            while not ended.wait(delay):
+                con.interrupt()
+                delay = 0.02
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             con.execute(SQL).fetchall()
-            time.sleep(1)
-        timer.join()
+        ended.set()
+        thread.join()
         assert con.execute("SELECT k FROM t").fetchall() == [("kept",)]
     assert con.in_transaction
     con.execute("COMMIT")
