@@ -124,6 +124,10 @@ void s3e_store_cancel(struct s3e_store *store, struct s3e_op *op);
 S3E_MUST_CHECK s3e_rc s3e_store_run(struct s3e_store *store, struct s3e_op *op,
     bool (*stop)(void *ctx), void *ctx, struct s3e_err *err);
 
+/* For stores: how their start ends, once. Counts `op`, calls its `done`, lets
+ * go of the store: either may be gone after it. */
+void s3e_op_end(struct s3e_store *store, struct s3e_op *op, s3e_rc rc);
+
 /* Frees what out holds and zeroes it; `in` stays. */
 void s3e_op_reset(struct s3e_op *op);
 
