@@ -104,8 +104,8 @@ static s3e_rc charge(
 {
     if (shape->num > build->max_elements) {
         return s3e_fail(err, S3E_E_LIMIT,
-            "its result is %s; %zu elements at most", s3e_shape_print(shape).s,
-            build->max_elements);
+            "its result is %s, and %zu elements are the most allowed",
+            s3e_shape_print(shape).s, build->max_elements);
     }
     build->computed += shape->num;
     if (build->computed > S3E_GRAPH_ELEMENTS_MAX) {

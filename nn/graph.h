@@ -19,7 +19,7 @@
 
 #define S3E_GRAPH_MACS_MAX UINT64_C(2000000000000) /* of one run: minutes */
 enum {
-    S3E_GRAPH_TAPS_MAX = 1 << 27, /* window positions * window size */
+    S3E_GRAPH_TAPS_MAX = 1 << 26, /* window positions * window size */
     S3E_PAD_BYTES = 64 /* behind weights and buffers: kernels read on */
 };
 

@@ -70,6 +70,130 @@ void net_floats(struct onnx_build *b, const char *name, struct tensor t)
     free(data);
 }
 
+/* Reads the last of `num` floats: AddressSanitizer knows whether it is one. */
+static void touch(const float *v, size_t num)
+{
+    CHECK(v != NULL);
+    const volatile float last = v[num - 1];
+    (void)last;
+}
+
+static size_t channels(const struct s3e_value *value)
+{
+    return value->shape.dims[1];
+}
+
+/* Places for the window along height (axis 0) or width. */
+static size_t places(const struct s3e_node *node, size_t axis)
+{
+    const struct s3e_window *w = &node->window;
+    const size_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1;
+    const size_t padded =
+        node->in[0]->shape.dims[axis + 2] + w->pad[axis] + w->pad[axis + 2];
+    CHECK(padded >= reach);
+    return (padded - reach) / w->stride[axis] + 1;
+}
+
+static void check_window(const struct s3e_node *node)
+{
+    const struct s3e_value *in = node->in[0], *out = node->out;
+    const size_t taps = node->window.kernel[0] * node->window.kernel[1];
+    CHECK(s3e_value_is_image(in) && s3e_value_is_image(out));
+    CHECK(out->shape.dims[2] == places(node, 0));
+    CHECK(out->shape.dims[3] == places(node, 1));
+    if (node->kind == S3E_CONV) {
+        CHECK(channels(in) % node->groups == 0);
+        CHECK(channels(out) % node->groups == 0);
+        touch(node->weights,
+            channels(out) * taps * (channels(in) / node->groups));
+        touch(node->bias, channels(out));
+    } else if (node->kind == S3E_DEPTHWISE) {
+        CHECK(channels(out) % channels(in) == 0);
+        touch(node->weights, channels(out) * taps);
+        touch(node->bias, channels(out));
+    } else {
+        CHECK(channels(in) == channels(out));
+    }
+}
+
+static void check_pad(const struct s3e_node *node, const struct s3e_shape *in,
+    const struct s3e_shape *out)
+{
+    const size_t *pad = node->window.pad;
+    CHECK(in->rank == 4 && out->rank == 4);
+    CHECK(in->dims[0] == out->dims[0] && in->dims[3] == out->dims[3]);
+    CHECK(in->dims[1] + pad[0] + pad[2] == out->dims[1]);
+    CHECK(in->dims[2] + pad[1] + pad[3] == out->dims[2]);
+}
+
+static void check_binary(const struct s3e_node *node,
+    const struct s3e_shape *in, const struct s3e_shape *out)
+{
+    struct s3e_shape other = *out, both;
+    if (node->in[1]) {
+        s3e_value_stored(&other, node->in[1]);
+    } else {
+        touch(node->weights, out->num);
+    }
+    CHECK(s3e_shape_broadcast(&both, in, &other));
+    CHECK(s3e_shape_eq(&both, out));
+}
+
+static void check_node(const struct s3e_node *node)
+{
+    struct s3e_shape in, out;
+    s3e_value_stored(&in, node->in[0]);
+    s3e_value_stored(&out, node->out);
+    CHECK(node->min < node->max);
+    switch (node->kind) {
+    case S3E_CONV:
+    case S3E_DEPTHWISE:
+    case S3E_MAX_POOL:
+    case S3E_AVERAGE_POOL:
+        check_window(node);
+        break;
+    case S3E_DENSE:
+        CHECK(in.rank == 2 && in.dims[0] == 1);
+        CHECK(out.rank == 2 && out.dims[0] == 1);
+        touch(node->weights, in.num * out.num);
+        touch(node->bias, out.num);
+        break;
+    case S3E_MEAN:
+        CHECK(in.rank == 4 && out.rank == 4 && in.dims[0] == 1);
+        CHECK(out.num == out.dims[3] && out.num == in.dims[3]);
+        break;
+    case S3E_PAD:
+        check_pad(node, &in, &out);
+        break;
+    case S3E_RESHAPE:
+        CHECK(in.num == out.num);
+        break;
+    case S3E_ADD:
+    case S3E_SUBTRACT:
+    case S3E_MULTIPLY:
+    case S3E_DIVIDE:
+    case S3E_MAXIMUM:
+    case S3E_MINIMUM:
+        check_binary(node, &in, &out);
+        break;
+    case S3E_AFFINE:
+        touch(node->weights, out.dims[out.rank - 1]);
+        touch(node->bias, out.dims[out.rank - 1]);
+        CHECK(s3e_shape_eq(&in, &out));
+        break;
+    default:
+        CHECK(s3e_shape_eq(&in, &out));
+        break;
+    }
+}
+
+void net_check(const struct s3e_graph *graph)
+{
+    for (size_t i = 0; i < graph->num_nodes; i++) {
+        check_node(graph->nodes[i]);
+    }
+}
+
 static s3e_rc load(struct s3e_graph **graph, struct s3e_session **session,
     struct s3e_span file, const size_t size[2], struct s3e_err *err)
 {
@@ -84,7 +208,11 @@ static s3e_rc load(struct s3e_graph **graph, struct s3e_session **session,
         .height = size[0], .width = size[1]};
     rc = s3e_graph_new(graph, &onnx, &options, err);
     s3e_onnx_deinit(&onnx);
-    return rc ? rc : s3e_session_new(session, *graph, err);
+    if (rc) {
+        return rc;
+    }
+    net_check(*graph);
+    return s3e_session_new(session, *graph, err);
 }
 
 struct tensor net_run(struct s3e_span file, struct tensor x)

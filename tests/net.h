@@ -35,6 +35,11 @@ void net_same(struct tensor got, struct tensor want, double tolerance);
  * text is good until the next call. */
 const char *net_error(struct onnx_build *b);
 
+/* Ends the test unless the stored shapes of every node agree with what its
+ * kernel will read and write, and its weights are all there. */
+struct s3e_graph;
+void net_check(const struct s3e_graph *graph);
+
 /* How many nodes are left of the model for 8x8 pictures. */
 size_t net_nodes(struct onnx_build *b);
 

@@ -3,6 +3,8 @@
 #include "tests/harness.h"
 #include "tests/net.h"
 
+#include <math.h>
+
 enum { STEPS = 5 };
 
 struct folding {
@@ -195,7 +197,7 @@ static void what_does_not_fit_is_refused(void)
     };
     const int64_t i[] = {1, 2, 0}, zero[] = {0}, three[] = {3};
     const int64_t big[] = {1 << 27, 2};
-    const float nan[] = {0.0F / 0.0F};
+    const float nan[] = {NAN};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct onnx_build net = onnx_new(13);
         onnx_input(&net, "x", "1,3,H,W");
