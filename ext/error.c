@@ -7,24 +7,24 @@
 #include <stdio.h>
 
 static const struct kind {
-    int sqlite;
     const char *word;
+    int sqlite;
     bool of_object; /* on_error = null covers it */
 } kinds[] = {
-    [S3E_OK] = {SQLITE_OK, "", false},
-    [S3E_E_NOMEM] = {SQLITE_NOMEM, "NoMemory", false},
-    [S3E_E_INPUT] = {SQLITE_ERROR, "Input", false},
-    [S3E_E_RANGE] = {SQLITE_RANGE, "Range", false},
-    [S3E_E_LIMIT] = {SQLITE_TOOBIG, "Limit", true},
-    [S3E_E_FORMAT] = {SQLITE_ERROR, "Format", true},
-    [S3E_E_NOTFOUND] = {SQLITE_ERROR, "NotFound", true},
-    [S3E_E_CHANGED] = {SQLITE_ABORT, "Changed", true},
-    [S3E_E_DENIED] = {SQLITE_AUTH, "Denied", true},
-    [S3E_E_AUTH] = {SQLITE_AUTH, "Auth", false},
-    [S3E_E_IO] = {SQLITE_ERROR, "Io", true},
-    [S3E_E_UNREACHABLE] = {SQLITE_ERROR, "Unreachable", false},
-    [S3E_E_CRYPTO] = {SQLITE_ERROR, "Crypto", false},
-    [S3E_E_STOPPED] = {SQLITE_ABORT, "Stopped", false},
+    [S3E_OK] = {"", SQLITE_OK, false},
+    [S3E_E_NOMEM] = {"NoMemory", SQLITE_NOMEM, false},
+    [S3E_E_INPUT] = {"Input", SQLITE_ERROR, false},
+    [S3E_E_RANGE] = {"Range", SQLITE_RANGE, false},
+    [S3E_E_LIMIT] = {"Limit", SQLITE_TOOBIG, true},
+    [S3E_E_FORMAT] = {"Format", SQLITE_ERROR, true},
+    [S3E_E_NOTFOUND] = {"NotFound", SQLITE_ERROR, true},
+    [S3E_E_CHANGED] = {"Changed", SQLITE_ABORT, true},
+    [S3E_E_DENIED] = {"Denied", SQLITE_AUTH, true},
+    [S3E_E_AUTH] = {"Auth", SQLITE_AUTH, false},
+    [S3E_E_IO] = {"Io", SQLITE_ERROR, true},
+    [S3E_E_UNREACHABLE] = {"Unreachable", SQLITE_ERROR, false},
+    [S3E_E_CRYPTO] = {"Crypto", SQLITE_ERROR, false},
+    [S3E_E_STOPPED] = {"Stopped", SQLITE_ABORT, false},
 };
 
 static void clear(struct s3e_error_entry *entry)

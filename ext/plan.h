@@ -4,8 +4,8 @@
 #ifndef S3E_EXT_PLAN_H
 #define S3E_EXT_PLAN_H
 
-#include "ext/where.h"
 #include "ext/sqlite.h"
+#include "ext/where.h"
 
 /* What an argument of xFilter is. */
 enum s3e_plan_use {

@@ -45,14 +45,14 @@ static s3e_rc new_list_of_keys(
     const struct s3e_span prefix = s3e_span_str(scan->prefix);
     size_t num = 0;
     struct s3e_span *keys = NULL;
-    if (only->num_values) {
-        keys = s3e_alloc_array(only->num_values, sizeof *keys);
+    if (only->num_operands) {
+        keys = s3e_alloc_array(only->num_operands, sizeof *keys);
         if (!keys) {
             return s3e_fail(err, S3E_E_NOMEM, "out of memory");
         }
     }
-    for (size_t i = 0; i < only->num_values; i++) {
-        const struct s3e_span key = only->values[i].text;
+    for (size_t i = 0; i < only->num_operands; i++) {
+        const struct s3e_span key = only->operands[i].value.text;
         if (key.len && key.len <= S3E_KEY_MAX && s3e_span_starts(key, prefix) &&
             (!from.ptr || s3e_span_cmp(key, from) >= 0)) {
             keys[num++] = key;
@@ -239,6 +239,9 @@ bool s3e_reader_owns(const struct s3e_reader *reader, struct s3e_span bytes)
     if (!bytes.ptr || !s3e_window_front(reader->window)) {
         return false;
     }
-    const struct s3e_blob *blob = s3e_blob_of((void *)(uintptr_t)bytes.ptr);
+    /* As s3e_blob_of does, of bytes that may be anyone's: not followed before
+     * the window knows it. */
+    const void *head = bytes.ptr - offsetof(struct s3e_blob, data);
+    const struct s3e_blob *blob = head;
     return s3e_window_owns(reader->window, blob) && blob->len == bytes.len;
 }

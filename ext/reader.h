@@ -36,15 +36,14 @@ S3E_MUST_CHECK s3e_rc s3e_reader_next(
 const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader);
 
 /* The row's body: see s3e_window_get. */
-S3E_MUST_CHECK s3e_rc s3e_reader_get(struct s3e_reader *reader,
-    struct s3e_blob **blob, struct s3e_err *err);
+S3E_MUST_CHECK s3e_rc s3e_reader_get(
+    struct s3e_reader *reader, struct s3e_blob **blob, struct s3e_err *err);
 
 /* What `maker` makes of the row's body: see s3e_window_make. */
 S3E_MUST_CHECK s3e_rc s3e_reader_make(struct s3e_reader *reader, float *out,
     const struct s3e_maker *maker, struct s3e_err *err);
 
 /* Whether `bytes` are the row's body, as handed out; they are not read. */
-bool s3e_reader_owns(
-    const struct s3e_reader *reader, struct s3e_span bytes);
+bool s3e_reader_owns(const struct s3e_reader *reader, struct s3e_span bytes);
 
 #endif

@@ -65,8 +65,8 @@ static s3e_rc narrow_to_glob(
 static void narrow_to_values(
     struct s3e_scan *scan, const struct s3e_where *filter)
 {
-    for (size_t i = 0; i < filter->num_values; i++) {
-        const enum s3e_value_type type = filter->values[i].type;
+    for (size_t i = 0; i < filter->num_operands; i++) {
+        const enum s3e_value_type type = filter->operands[i].value.type;
         if (type != S3E_VALUE_TEXT && type != S3E_VALUE_NULL) {
             return;
         }
@@ -84,10 +84,11 @@ static s3e_rc narrow(
         narrow_to_values(scan, filter);
         return S3E_OK;
     }
-    if (filter->num_values != 1 || filter->values[0].type != S3E_VALUE_TEXT) {
+    if (filter->num_operands != 1 ||
+        filter->operands[0].value.type != S3E_VALUE_TEXT) {
         return S3E_OK;
     }
-    const struct s3e_span value = filter->values[0].text;
+    const struct s3e_span value = filter->operands[0].value.text;
     switch (filter->op) {
     case S3E_OP_GT:
         return tighten(&scan->after, value, 1, err);

@@ -17,13 +17,13 @@ struct s3e_scan {
     bool nothing;                /* no row can pass */
     struct s3e_where *filters;
     size_t num_filters;
-    char *prefix;             /* keys begin with it: target's, or longer */
-    size_t only; /* of `filters`, counted from 1: key = or IN, so that there is
+    char *prefix; /* keys begin with it: target's, or longer */
+    size_t only;  /* of `filters`, counted from 1: key = or IN, so that there is
                     nothing to list; 0: none */
-    char *after, *from;       /* keys after, or from it on; NULL: none */
-    char *before;             /* no key at or after it; NULL: none */
-    char *upto;               /* no key after it; NULL: none */
-    uint64_t offset, limit;   /* rows; limit counts where `limited` */
+    char *after, *from;     /* keys after, or from it on; NULL: none */
+    char *before;           /* no key at or after it; NULL: none */
+    char *upto;             /* no key after it; NULL: none */
+    uint64_t offset, limit; /* rows; limit counts where `limited` */
     bool limited;
 };
 

@@ -9,10 +9,10 @@ enum type { TEXT, WHOLE, NUMBER, CHOICE };
 
 static const struct setting {
     const char *name;
-    enum type type;
-    double min, max;     /* WHOLE, NUMBER */
     const char *choices; /* CHOICE: "|a|b|" */
     const char *initial; /* NULL: resolved by the account, or none */
+    double min, max;     /* WHOLE, NUMBER */
+    enum type type;
     bool secret;
     bool account;
 } table[S3E_SETTINGS] = {
@@ -90,24 +90,24 @@ void s3e_settings_deinit(struct s3e_settings *settings)
     }
 }
 
-static unsigned least(unsigned a, unsigned b)
+static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* Edits (insert, delete, change a byte) that make `name` of `typed`. */
-static unsigned edits(struct s3e_span typed, const char *name)
+static size_t edits(struct s3e_span typed, const char *name)
 {
-    unsigned row[64];
+    size_t row[64];
     const size_t len = strlen(name);
     for (size_t j = 0; j <= len; j++) {
-        row[j] = (unsigned)j;
+        row[j] = j;
     }
     for (size_t i = 0; i < typed.len; i++) {
-        unsigned corner = row[0];
-        row[0] = (unsigned)i + 1;
+        size_t corner = row[0];
+        row[0] = i + 1;
         for (size_t j = 1; j <= len; j++) {
-            const unsigned change =
+            const size_t change =
                 corner + (typed.ptr[i] != (uint8_t)name[j - 1]);
             corner = row[j];
             row[j] = least(change, least(row[j - 1], row[j]) + 1);

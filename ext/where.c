@@ -13,37 +13,48 @@ enum truth { FALSE_OR_NULL, TRUE, UNDECIDED };
 
 void s3e_where_deinit(struct s3e_where *where)
 {
-    for (size_t i = 0; i < where->num_values; i++) {
-        s3e_free((void *)(uintptr_t)where->values[i].text.ptr);
+    for (size_t i = 0; i < where->num_operands; i++) {
+        s3e_free(where->operands[i].text);
     }
-    s3e_free(where->values);
+    s3e_free(where->operands);
     *where = (struct s3e_where){0};
+}
+
+static s3e_rc grow(struct s3e_where *where, struct s3e_err *err)
+{
+    const size_t num = where->num_operands;
+    /* Room doubles where it is full: at powers of two. */
+    if ((num & (num - 1)) != 0) {
+        return S3E_OK;
+    }
+    struct s3e_operand *more =
+        s3e_realloc_array(where->operands, num ? 2 * num : 1, sizeof *more);
+    if (!more) {
+        return s3e_fail(err, S3E_E_NOMEM, "out of memory");
+    }
+    where->operands = more;
+    return S3E_OK;
 }
 
 s3e_rc s3e_where_add(
     struct s3e_where *where, const struct s3e_value *value, struct s3e_err *err)
 {
-    struct s3e_value copy = {
-        .type = value->type, .integer = value->integer, .real = value->real};
-    const size_t num = where->num_values;
+    struct s3e_operand operand = {.value = {.type = value->type,
+                                      .integer = value->integer,
+                                      .real = value->real}};
+    s3e_rc rc = grow(where, err);
+    if (rc != S3E_OK) {
+        return rc;
+    }
     if (value->type == S3E_VALUE_TEXT) {
-        copy.text.ptr = (const uint8_t *)s3e_strdup(value->text);
-        copy.text.len = value->text.len;
-        if (!copy.text.ptr) {
+        operand.text = s3e_strdup(value->text);
+        operand.value.text =
+            (struct s3e_span){(const uint8_t *)operand.text, value->text.len};
+        if (!operand.text) {
             return s3e_fail(err, S3E_E_NOMEM, "out of memory");
         }
     }
-    /* Room grows at powers of two. */
-    if ((num & (num - 1)) == 0) {
-        struct s3e_value *more =
-            s3e_realloc_array(where->values, num ? 2 * num : 1, sizeof *more);
-        if (!more) {
-            s3e_free((void *)(uintptr_t)copy.text.ptr);
-            return s3e_fail(err, S3E_E_NOMEM, "out of memory");
-        }
-        where->values = more;
-    }
-    where->values[where->num_values++] = copy;
+    where->operands[where->num_operands++] = operand;
     return S3E_OK;
 }
 
@@ -181,8 +192,8 @@ bool s3e_where_keeps(
     if (where->op == S3E_OP_NOT_NULL) {
         return left.type != S3E_VALUE_NULL;
     }
-    for (size_t i = 0; i < where->num_values; i++) {
-        if (compare(where, &left, &where->values[i]) != FALSE_OR_NULL) {
+    for (size_t i = 0; i < where->num_operands; i++) {
+        if (compare(where, &left, &where->operands[i].value) != FALSE_OR_NULL) {
             return true;
         }
     }
