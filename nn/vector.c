@@ -153,27 +153,31 @@ static void point(char *text)
     *to = '\0';
 }
 
-/* Reads back as the float32 of these bits; -0 is not 0. */
-static bool reads_back(const char *text, uint32_t bits)
+/* The same float32, -0 not being 0. */
+static bool same(float a, float b)
 {
-    const float x = strtof(text, NULL);
-    uint32_t back;
-    memcpy(&back, &x, sizeof back);
-    return back == bits;
+    uint32_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
+
+static void write_number(char out[NUMBER_ROOM], float x, int digits)
+{
+    (void)snprintf(out, NUMBER_ROOM, "%.*g", digits, (double)x);
 }
 
 void s3e_vector_write(struct s3e_buf *text, struct s3e_span v)
 {
     for (size_t i = 0; i < v.len; i += sizeof(float)) {
         float x;
-        uint32_t bits;
-        memcpy(&x, v.ptr + i, sizeof x);
-        memcpy(&bits, v.ptr + i, sizeof bits);
         char number[NUMBER_ROOM];
-        int digits = FLT_DIG;
+        memcpy(&x, v.ptr + i, sizeof x);
+        int digits = FLT_DECIMAL_DIG;
         do {
-            (void)snprintf(number, sizeof number, "%.*g", digits, (double)x);
-        } while (!reads_back(number, bits) && digits++ < FLT_DECIMAL_DIG);
+            write_number(number, x, --digits);
+        } while (digits >= FLT_DIG && same(strtof(number, NULL), x));
+        write_number(number, x, digits + 1);
         point(number);
         if (i > 0) {
             s3e_buf_add_byte(text, ',');
