@@ -126,6 +126,39 @@ def test_errors_are_kept_with_their_reason(con):
     assert 0 <= age <= 5
 
 
+@pytest.mark.parametrize(
+    "sql, name, code",
+    [
+        ("s3_get('s3://Bad_Bucket/k')", "SQLITE_ERROR", "Input"),
+        ("s3_get_range('file:{0}/a.jpg', -1, 2)", "SQLITE_RANGE", "Range"),
+        ("embed(s3_get('file:{0}/a.jpg'))", "SQLITE_ERROR", "Format"),
+        ("embed_load('m', '{0}/absent.onnx')", "SQLITE_ERROR", "NotFound"),
+        ("length(s3_get('file:{0}/big.jpg'))", "SQLITE_TOOBIG", "Limit"),
+        ("(SELECT count(*) FROM s3_buckets)", "SQLITE_AUTH", "Auth"),
+    ],
+)
+def test_each_kind_of_error_has_its_code(con, tmp_path, sql, name, code):
+    """The map of docs/ERRORS.md; sqlite3.Error covers them all."""
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "big.jpg").write_bytes(bytes(100_000))
+    con.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 50_000)
+    with pytest.raises(sqlite3.Error) as caught:
+        con.execute("SELECT " + sql.format(tmp_path)).fetchall()
+    assert caught.value.sqlite_errorname == name
+    assert con.execute("SELECT code FROM s3_errors").fetchall() == [(code,)]
+
+
+@pytest.mark.parametrize("call", ["embed_json(x'00')", "s3_get('s3://Bad_Bucket/k')", "embed_load('m', 'absent.onnx')"])
+def test_an_error_leaves_the_transaction_open(con, call):
+    con.execute("CREATE TABLE t(x)")
+    con.execute("BEGIN")
+    con.execute("INSERT INTO t VALUES(1)")
+    raises(con, f"INSERT INTO t SELECT {call}")
+    assert con.in_transaction
+    con.execute("COMMIT")
+    assert con.execute("SELECT * FROM t").fetchall() == [(1,)]
+
+
 def test_errors_hold_what_on_error_null_hid(con, tmp_path):
     (tmp_path / "no.jpg").write_bytes(b"<?xml version='1.0'?>")
     con.execute("SELECT s3_config('on_error', 'null')")
