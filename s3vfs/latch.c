@@ -57,7 +57,7 @@ static bool wait_once(struct s3e_latch *latch, bool for_ever)
 bool s3e_latch_wait(struct s3e_latch *latch, bool (*stop)(void *ctx), void *ctx)
 {
     while (!wait_once(latch, stop == NULL)) {
-        if (stop(ctx)) {
+        if (stop && stop(ctx)) {
             return false;
         }
     }

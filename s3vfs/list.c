@@ -413,12 +413,10 @@ s3e_rc s3e_list_new(struct s3e_list **out, struct s3e_store *store,
     s3e_buf_add(&list->prefix, args->prefix);
     s3e_buf_add(&list->delimiter, args->delimiter);
     set_bounds(list, args);
-    const struct s3e_buf *all[] = {
-        &list->prefix, &list->delimiter, &list->least, &list->start_after};
-    s3e_rc rc = S3E_OK;
-    for (size_t i = 0; i < sizeof all / sizeof *all && !rc; i++) {
-        rc = s3e_buf_check(all[i], "bound of a listing", err);
-    }
+    s3e_rc rc = s3e_buf_check(&list->prefix, "prefix", err);
+    rc = rc ? rc : s3e_buf_check(&list->delimiter, "delimiter", err);
+    rc = rc ? rc : s3e_buf_check(&list->least, "bound of a listing", err);
+    rc = rc ? rc : s3e_buf_check(&list->start_after, "start-after", err);
     rc = rc ? rc : ask_page(list, (struct s3e_span){0}, err);
     if (rc) {
         s3e_list_free(list);
