@@ -35,7 +35,7 @@ static void format(struct s3e_err *err, const char *fmt, va_list ap)
     tidy(err->msg, sizeof err->msg);
 }
 
-s3e_rc s3e_fail(struct s3e_err *err, s3e_rc rc, const char *fmt, ...)
+s3e_rc(s3e_fail)(struct s3e_err *err, s3e_rc rc, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -45,7 +45,7 @@ s3e_rc s3e_fail(struct s3e_err *err, s3e_rc rc, const char *fmt, ...)
     return rc;
 }
 
-s3e_rc s3e_prefix(struct s3e_err *err, s3e_rc rc, const char *fmt, ...)
+s3e_rc(s3e_prefix)(struct s3e_err *err, s3e_rc rc, const char *fmt, ...)
 {
     const struct s3e_err old = *err;
     va_list ap;

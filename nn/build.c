@@ -154,7 +154,8 @@ s3e_rc s3e_make_node(struct s3e_call *call, struct s3e_node **out,
     }
     if (!grow(&graph->nodes, graph->num_nodes, &build->room_nodes) ||
         !S3E_NEW(node)) {
-        return s3e_fail(err, S3E_E_NOMEM, "no memory for a node");
+        (void)s3e_fail(err, S3E_E_NOMEM, "no memory for a node");
+        return S3E_E_NOMEM;
     }
     graph->nodes[graph->num_nodes++] = node;
     node->kind = kind;
@@ -162,7 +163,8 @@ s3e_rc s3e_make_node(struct s3e_call *call, struct s3e_node **out,
     node->max = INFINITY;
     node->name = label_of(call->node);
     if (!node->name) {
-        return s3e_fail(err, S3E_E_NOMEM, "no memory for a node");
+        (void)s3e_fail(err, S3E_E_NOMEM, "no memory for a node");
+        return S3E_E_NOMEM;
     }
     rc = make_value(build, &node->out, shape, err);
     if (rc) {

@@ -101,16 +101,17 @@ static s3e_rc collect_names(
     return drop_duplicates(names, err);
 }
 
-/* The entry of the tensor that is to be the vector. */
-static s3e_rc choose_output(struct entry **out, const struct names *names,
+/* The entry of the tensor that is to be the vector; NULL, and why, where there
+ * is none. */
+static struct entry *choose_output(const struct names *names,
     const struct s3e_onnx *onnx, const char *output, struct s3e_err *err)
 {
     if (!output && onnx->num_outputs == 1) {
         output = onnx->outputs[0].name;
     }
-    *out = output ? find(names, output) : NULL;
-    if (*out) {
-        return S3E_OK;
+    struct entry *entry = output ? find(names, output) : NULL;
+    if (entry) {
+        return entry;
     }
     char list[400] = "";
     for (size_t i = 0, len = 0; i < onnx->num_outputs; i++) {
@@ -119,13 +120,15 @@ static s3e_rc choose_output(struct entry **out, const struct names *names,
         len = strlen(list);
     }
     if (output) {
-        return s3e_fail(err, S3E_E_INPUT,
+        (void)s3e_fail(err, S3E_E_INPUT,
             "the model has no tensor '%s'; its outputs are %s", output, list);
+    } else {
+        (void)s3e_fail(err, S3E_E_INPUT,
+            "the model has %zu outputs, %s: say which is the vector with the "
+            "option \"output\"",
+            onnx->num_outputs, list);
     }
-    return s3e_fail(err, S3E_E_INPUT,
-        "the model has %zu outputs, %s: say which is the vector with the "
-        "option \"output\"",
-        onnx->num_outputs, list);
+    return NULL;
 }
 
 /* Marks what `output` depends on; nodes stand in order, so one walk back is
@@ -343,13 +346,13 @@ static s3e_rc build_all(struct s3e_build *build, struct names *names,
     const struct s3e_graph_options *options, struct s3e_err *err)
 {
     const struct s3e_onnx *onnx = build->onnx;
-    struct entry *output = NULL;
     s3e_rc rc = collect_names(names, onnx, err);
-    if (!rc) {
-        rc = choose_output(&output, names, onnx, options->output, err);
-    }
     if (rc) {
         return rc;
+    }
+    struct entry *output = choose_output(names, onnx, options->output, err);
+    if (!output) {
+        return S3E_E_INPUT;
     }
     mark_live(names, onnx, output);
     for (size_t i = 0; !rc && i < names->num; i++) {

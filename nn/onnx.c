@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "onnx.pb-c.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define FILE_MAX ((size_t)2000000000)
@@ -202,6 +203,7 @@ static s3e_rc read_raw(struct s3e_onnx *onnx, struct s3e_onnx_tensor *out,
 {
     const size_t num = out->shape.num;
     const size_t size = raw_size(from->data_type);
+    assert(size > 0); /* else it is of S3E_TYPE_OTHER */
     if (from->raw_data.len % size || from->raw_data.len / size != num) {
         return bad_count(from, from->raw_data.len / size, &out->shape, err);
     }
@@ -258,9 +260,8 @@ static s3e_rc read_attr(struct s3e_onnx *onnx, struct s3e_onnx_attr *out,
 {
     static const char types[] = "?fist?FI"; /* by AttributeType */
     out->name = from->name ? from->name : "";
-    out->type = from->type > 0 && from->type < (int)sizeof types - 1
-                    ? types[from->type]
-                    : '?';
+    const bool known = from->type > 0 && from->type < (int)sizeof types - 1;
+    out->type = types[known ? from->type : 0];
     out->i = from->i;
     out->f = from->f;
     out->s = (struct s3e_span){from->s.data, from->s.len};

@@ -74,7 +74,7 @@ const struct s3e_op *s3e_op_find(const char *name)
 static char type_in(const char *list, const char *name)
 {
     const size_t len = strlen(name);
-    for (const char *at = list; (at = strstr(at, name)) != NULL; at++) {
+    for (const char *at = list; len && (at = strstr(at, name)) != NULL; at++) {
         if ((at == list || at[-1] == ' ') && at[len] == ':') {
             return at[len + 1];
         }
@@ -86,8 +86,7 @@ s3e_rc s3e_attr_check(const struct s3e_call *call, struct s3e_err *err)
 {
     for (size_t i = 0; i < call->node->num_attrs; i++) {
         const struct s3e_onnx_attr *attr = &call->node->attrs[i];
-        const char type =
-            *attr->name ? type_in(call->op->attrs, attr->name) : 0;
+        const char type = type_in(call->op->attrs, attr->name);
         if (!type) {
             return s3e_fail(err, S3E_E_FORMAT,
                 "its attribute '%s' (opset %lld) is not supported", attr->name,

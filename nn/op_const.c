@@ -340,7 +340,7 @@ static s3e_rc read_slice(
 s3e_rc s3e_op_slice(struct s3e_call *call, struct s3e_err *err)
 {
     struct s3e_value *x = call->in[0];
-    struct slice s;
+    struct slice s = {{0}, {0}, {0}};
     struct s3e_shape shape;
     size_t strides[S3E_RANK_MAX], at[S3E_RANK_MAX] = {0};
     void *data;
