@@ -42,26 +42,6 @@ def save(path, channels=3, outputs=("mean",)):
     return path
 
 
-def save_wide(path, floats):
-    """A network of many weights and few multiplications."""
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["x"], ["y"]),
-        helper.make_node("Flatten", ["y"], ["z"]),
-        helper.make_node("Gemm", ["z", "w"], ["wide"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "wide",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("wide", TensorProto.FLOAT, [1, floats])],
-        [numpy_helper.from_array(np.ones((3, floats), np.float32), "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    model.ir_version = 8
-    onnx.save(model, str(path))
-    return path
-
-
 @pytest.fixture
 def model(tmp_path):
     return save(tmp_path / "mean.onnx")
@@ -281,22 +261,6 @@ def test_models_are_per_connection(connect, model, apple):
     assert names(b) == ["default"]
     load(b, "m", model, recipe=dict(RECIPE, image_mean=[0, 0, 0]))
     assert vector(a, apple, "m").tobytes() != vector(b, apple, "m").tobytes()
-
-
-def resident():
-    """Bytes of this process in memory."""
-    with open("/proc/self/statm") as f:
-        return int(f.read().split()[1]) * 4096
-
-
-def test_weights_are_shared_among_connections(connect, tmp_path):
-    wide = save_wide(tmp_path / "wide.onnx", floats=1 << 20)
-    weights = 3 * 4 << 20
-    load(connect(), "m", wide, recipe=RECIPE)
-    before = resident()
-    for _ in range(8):
-        load(connect(), "m", wide, recipe=RECIPE)
-    assert resident() - before < 3 * weights
 
 
 def test_a_model_outlives_the_connection_that_loaded_it_first(connect, model, apple):
