@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/sync.h"
 #include "nn/default_model.h"
 #include "nn/graph.h"
 #include "nn/onnx.h"
@@ -210,12 +209,9 @@ struct s3e_model_stats s3e_model_stats(void)
         atomic_load(&g_decode_us), atomic_load(&g_infer_us)};
 }
 
-static struct {
-    struct s3e_mutex mutex;
-    struct {
-        struct s3e_model *model;
-    } locked;
-} g_default = {.mutex = S3E_MUTEX_STATIC};
+/* Whoever comes first loads it; of two at once the later one's is dropped. No
+ * lock: see `idle`. */
+static _Atomic(struct s3e_model *) g_default;
 
 static s3e_rc load_default(struct s3e_model **out, struct s3e_err *err)
 {
@@ -231,17 +227,20 @@ static s3e_rc load_default(struct s3e_model **out, struct s3e_err *err)
 
 s3e_rc s3e_model_default(struct s3e_model **out, struct s3e_err *err)
 {
-    s3e_rc rc = S3E_OK;
+    struct s3e_model *model = atomic_load(&g_default), *none = NULL;
     *out = NULL;
-    s3e_mutex_lock(&g_default.mutex);
-    if (!g_default.locked.model) {
-        rc = load_default(&g_default.locked.model, err);
+    if (!model) {
+        const s3e_rc rc = load_default(&model, err);
+        if (rc) {
+            return s3e_prefix(err, rc, "the default model");
+        }
+        if (!atomic_compare_exchange_strong(&g_default, &none, model)) {
+            s3e_model_unref(model);
+            model = none;
+        }
     }
-    if (!rc) {
-        *out = s3e_model_ref(g_default.locked.model);
-    }
-    s3e_mutex_unlock(&g_default.mutex);
-    return rc ? s3e_prefix(err, rc, "the default model") : S3E_OK;
+    *out = s3e_model_ref(model);
+    return S3E_OK;
 }
 
 void s3e_model_describe(char *out, size_t room)

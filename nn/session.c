@@ -20,6 +20,25 @@ struct s3e_session {
 };
 
 static struct s3e_mutex g_making = S3E_MUTEX_STATIC;
+static struct s3e_once g_hook_once = S3E_ONCE_STATIC;
+
+static void before_fork(void)
+{
+    s3e_mutex_lock(&g_making);
+}
+
+static void after_fork(void)
+{
+    s3e_mutex_unlock(&g_making);
+}
+
+/* Without the hooks, for lack of memory, only a fork within these
+ * milliseconds would be in danger. */
+static void hook(void)
+{
+    struct s3e_err err;
+    (void)!s3e_fork_hooks(before_fork, after_fork, after_fork, &err);
+}
 
 /* Both buffers in one block, each with room behind for kernels that read on. */
 static s3e_rc make_buffers(struct s3e_session *session,
@@ -78,6 +97,7 @@ s3e_rc s3e_session_new(struct s3e_session **out, const struct s3e_graph *graph,
     session->result = graph->output;
     rc = make_buffers(session, graph, err);
     if (!rc) {
+        s3e_once(&g_hook_once, hook);
         s3e_mutex_lock(&g_making);
         rc = make_runtime(session, graph, err);
         s3e_mutex_unlock(&g_making);

@@ -198,20 +198,20 @@ static void many_threads_share_a_model(void)
     free((void *)(uintptr_t)crowd.image.ptr);
 }
 
+struct sweep {
+    struct s3e_recipe recipe;
+    struct s3e_span file, image;
+};
+
 static s3e_rc load_and_embed(void *ctx)
 {
-    const struct s3e_span *image = ctx;
-    const struct s3e_recipe recipe = recipe_of("\"mobilenet\"");
-    struct s3e_recipe small = recipe;
-    small.resize_height = small.resize_width = 128;
-    small.resize_shorter = small.crop_height = small.crop_width = 0;
-    const struct s3e_model_options options = {.recipe = &small};
+    const struct sweep *sweep = ctx;
+    const struct s3e_model_options options = {.recipe = &sweep->recipe};
     struct s3e_model *model;
-    float v[256];
-    s3e_rc rc = s3e_model_new(
-        &model, s3e_default_model(), s3e_default_sha256(), &options, &g_err);
+    float v[3];
+    s3e_rc rc = s3e_model_new(&model, sweep->file, g_sha256, &options, &g_err);
     if (!rc) {
-        rc = s3e_model_embed(model, v, *image, &g_err);
+        rc = s3e_model_embed(model, v, sweep->image, &g_err);
     }
     s3e_model_unref(model);
     return rc;
@@ -223,9 +223,11 @@ int main(void)
     an_image_becomes_a_vector();
     failures_are_the_images_or_the_models();
     a_failed_load_leaves_nothing();
-    struct s3e_span image = example();
-    sweep_allocations(load_and_embed, &image);
-    free((void *)(uintptr_t)image.ptr);
+    struct onnx_build b = mean_model(1.0);
+    struct sweep sweep = {plain_recipe(), onnx_file(&b), example()};
+    sweep_allocations(load_and_embed, &sweep);
+    free((void *)(uintptr_t)sweep.image.ptr);
+    onnx_free(&b);
     CHECK(live_allocations() == 0);
     the_default_model_is_there();
     many_threads_share_a_model();

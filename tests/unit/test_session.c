@@ -6,6 +6,9 @@
 #include "tests/net.h"
 
 #include <math.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct s3e_err g_err;
 
@@ -132,6 +135,41 @@ static void many_threads_share_a_graph(const struct s3e_graph *graph)
     }
 }
 
+static atomic_bool g_enough;
+
+static void make_until_enough(void *arg)
+{
+    while (!atomic_load(&g_enough)) {
+        struct s3e_session *session;
+        struct s3e_err err;
+        CHECK_RC(s3e_session_new(&session, arg, &err), S3E_OK, &err);
+        s3e_session_free(session);
+    }
+}
+
+/* Whatever the other thread is at, the child can make its own. */
+static void children_make_sessions_too(struct s3e_graph *graph)
+{
+    struct s3e_thread thread;
+    CHECK_RC(
+        s3e_thread_start(&thread, "maker", make_until_enough, graph, &g_err),
+        S3E_OK, &g_err);
+    for (int i = 0; i < 50; i++) {
+        struct s3e_session *session;
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            _exit(s3e_session_new(&session, graph, &g_err) != S3E_OK);
+        }
+        int status = 1;
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+    }
+    atomic_store(&g_enough, true);
+    s3e_thread_join(&thread);
+}
+
 static s3e_rc make(void *ctx)
 {
     struct s3e_session *session;
@@ -160,6 +198,7 @@ int main(void)
     runs_repeat(graph);
     what_is_not_finite_is_an_error();
     many_threads_share_a_graph(graph);
+    children_make_sessions_too(graph);
     xnnpack_says_what_it_is();
     sweep_allocations(make, graph);
     s3e_graph_free(graph);
