@@ -202,25 +202,23 @@ static void set_limits(struct setup *s, const struct s3e_route *route)
     set_long(s, CURLOPT_TIMEOUT_MS, or_default(route->total_timeout_ms, 0));
 }
 
-/* The headers asked for, and those of curl's own that would differ from what
- * was signed. */
-static CURLcode set_headers(struct setup *s, struct transfer *t)
+static void add_line(struct setup *s, struct transfer *t, const char *line)
 {
-    static const char *const none[] = {NULL};
-    const char *const *in = t->ex->in.headers ? t->ex->in.headers : none;
-    const char *const drop[] = {"Expect:", "Content-Type:", NULL};
-    const char *const *const parts[] = {in, drop};
-    for (size_t part = 0; part < 2; part++) {
-        for (const char *const *line = parts[part]; *line; line++) {
-            struct curl_slist *more = curl_slist_append(t->headers, *line);
-            if (!more) {
-                return CURLE_OUT_OF_MEMORY;
-            }
-            t->headers = more;
-        }
+    struct curl_slist *more = curl_slist_append(t->headers, line);
+    t->headers = more ? more : t->headers;
+    s->rc = more ? s->rc : CURLE_OUT_OF_MEMORY;
+}
+
+/* The headers asked for, and none of curl's own that were not signed. */
+static void set_headers(struct setup *s, struct transfer *t)
+{
+    const char *const *line = t->ex->in.headers;
+    for (; line && *line; line++) {
+        add_line(s, t, *line);
     }
+    add_line(s, t, "Expect:");
+    add_line(s, t, "Content-Type:");
     set_ptr(s, CURLOPT_HTTPHEADER, t->headers);
-    return s->rc;
 }
 
 static CURLcode set_options(struct transfer *t)
@@ -258,35 +256,27 @@ static CURLcode set_options(struct transfer *t)
     }
     set_method(&s, ex);
     set_limits(&s, route);
-    return set_headers(&s, t);
+    set_headers(&s, t);
+    return s.rc;
 }
 
 /* ---- the wire ---- */
 
-static s3e_rc fail_curl(struct s3e_err *err, const char *what)
-{
-    return s3e_fail(err, S3E_E_NOMEM, "libcurl: %s failed", what);
-}
-
 static s3e_rc open_wire(void **state, struct s3e_err *err)
 {
     struct wire *w = NULL;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return fail_curl(err, "its start");
-    }
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     if (v->version_num < OLDEST_CURL || !(v->features & CURL_VERSION_SSL)) {
         return s3e_fail(err, S3E_E_UNREACHABLE,
             "libcurl %s is loaded: 7.85 or newer with TLS is needed",
             v->version);
     }
-    if (!S3E_NEW(w)) {
-        return s3e_fail(err, S3E_E_NOMEM, "no memory for connections");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && S3E_NEW(w)) {
+        w->multi = curl_multi_init();
     }
-    w->multi = curl_multi_init();
-    if (!w->multi) {
+    if (!w || !w->multi) {
         s3e_free(w);
-        return fail_curl(err, "curl_multi_init");
+        return s3e_fail(err, S3E_E_NOMEM, "libcurl does not start");
     }
     *state = w;
     return S3E_OK;
