@@ -21,7 +21,8 @@ s3e_rc s3e_xnn_start(struct s3e_err *err)
     s3e_once(&g_once, start);
     if (g_started == xnn_status_unsupported_hardware) {
         return s3e_fail(err, S3E_E_INPUT,
-            "XNNPACK cannot run on this CPU: it needs SSE2 or NEON");
+            "XNNPACK cannot run here: it needs SSE2 or NEON, and to read the "
+            "CPU's features from /proc");
     }
     return s3e_xnn_check((int)g_started, "start", err);
 }
