@@ -202,11 +202,22 @@ static enum xnn_status lower_average_pool(
         output(l, node), 0);
 }
 
+/* Newer snapshots drop height and width from the result: the reshape puts them
+ * back, and changes nothing where they are there. */
 static enum xnn_status lower_mean(
     struct lowering *l, const struct s3e_node *node)
 {
-    return xnn_define_global_average_pooling_2d(
-        l->subgraph, node->min, node->max, input(l, node), output(l, node), 0);
+    struct s3e_shape stored;
+    uint32_t mean;
+    s3e_value_stored(&stored, node->out);
+    enum xnn_status status = define(l, &mean, &stored, NULL);
+    if (!status) {
+        status = xnn_define_global_average_pooling_2d(
+            l->subgraph, node->min, node->max, input(l, node), mean, 0);
+    }
+    return status ? status
+                  : xnn_define_static_reshape(l->subgraph, stored.rank,
+                        stored.dims, mean, output(l, node), 0);
 }
 
 static enum xnn_status lower_pad(

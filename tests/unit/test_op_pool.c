@@ -147,6 +147,31 @@ static void means_over_the_picture(void)
     net_reset();
 }
 
+/* Squeeze and excite: the mean goes on as a picture of one pixel. */
+static void means_are_pictures_still(void)
+{
+    const struct tensor x = net_random("1,3,5,4"), w = net_random("3,3,1,1");
+    struct tensor want = net_zeros("60"), mean = net_zeros("3");
+    struct onnx_build net = onnx_new(13);
+    onnx_input(&net, "x", "N,3,H,W");
+    net_floats(&net, "w", w);
+    onnx_node(&net, "GlobalAveragePool", "x", "m", "");
+    onnx_node(&net, "Conv", "m w", "c", "");
+    onnx_node(&net, "Mul", "c x", "y", "");
+    onnx_output(&net, "y");
+    for (size_t i = 0; i < 60; i++) {
+        mean.v[i / 20] += x.v[i] / 20;
+    }
+    for (size_t i = 0; i < 60; i++) {
+        for (size_t c = 0; c < 3; c++) {
+            want.v[i] += w.v[i / 20 * 3 + c] * mean.v[c] * x.v[i];
+        }
+    }
+    net_same(net_run(onnx_file(&net), x), want, g_tolerance);
+    onnx_free(&net);
+    net_reset();
+}
+
 /* The axes as an input, the tensor reshaped before, NHWC: one mean. */
 static void means_by_other_routes(void)
 {
@@ -259,6 +284,7 @@ int main(void)
     count_allocations();
     pools_slide();
     means_over_the_picture();
+    means_are_pictures_still();
     means_by_other_routes();
     padding_adds_a_frame();
     what_does_not_fit_is_refused();
