@@ -25,6 +25,22 @@ static struct {
     } locked;
 } process = {.mutex = S3E_MUTEX_STATIC};
 
+static struct s3e_once hook_once = S3E_ONCE_STATIC;
+
+/* Another thread of the parent may have held it, stopping threads that the
+ * child does not have. */
+static void in_child(void)
+{
+    struct s3e_err err;
+    (void)!s3e_mutex_init(&process.mutex, &err);
+}
+
+static void hook(void)
+{
+    struct s3e_err err;
+    (void)!s3e_fork_hooks(NULL, NULL, in_child, &err);
+}
+
 s3e_rc s3e_connection_new(
     struct s3e_connection **out, sqlite3 *db, struct s3e_err *err)
 {
@@ -35,6 +51,7 @@ s3e_rc s3e_connection_new(
     }
     conn->db = db;
     conn->refs = 1;
+    s3e_once(&hook_once, hook);
     s3e_mutex_lock(&process.mutex);
     process.locked.connections++;
     s3e_mutex_unlock(&process.mutex);
