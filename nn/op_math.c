@@ -307,16 +307,66 @@ static s3e_rc read_limit(const struct s3e_call *call, float *limit, size_t i,
     return rc;
 }
 
+/* NULL where there is no such limit. */
+static void clip_floats(
+    float *out, const float *x, size_t num, const float *min, const float *max)
+{
+    for (size_t i = 0; i < num; i++) {
+        out[i] = min ? fmaxf(x[i], *min) : x[i];
+        out[i] = max ? fminf(out[i], *max) : out[i];
+    }
+}
+
+static void clip_ints(int64_t *out, const int64_t *x, size_t num,
+    const int64_t *min, const int64_t *max)
+{
+    for (size_t i = 0; i < num; i++) {
+        out[i] = min && x[i] < *min ? *min : x[i];
+        out[i] = max && out[i] > *max ? *max : out[i];
+    }
+}
+
+/* Clip of a constant: the limits are of its type, and inputs. */
+static s3e_rc fold_clip(struct s3e_call *call, struct s3e_err *err)
+{
+    const struct s3e_value *x = call->in[0];
+    const void *limits[3] = {NULL, NULL, NULL};
+    void *data = NULL;
+    s3e_rc rc = S3E_OK;
+    if (call->op->arg || call->node->num_attrs) {
+        return s3e_need_computed(call, 0, err);
+    }
+    for (size_t i = 1; !rc && i <= 2; i++) {
+        if (call->in[i]) {
+            rc = s3e_need_constant(call, i, x->type, err);
+            limits[i] = call->in[i]->data;
+        }
+    }
+    if (!rc) {
+        rc = s3e_make_data(call->build, &data, x->type, x->shape.num, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    if (x->type == S3E_F32) {
+        clip_floats(data, x->data, x->shape.num, limits[1], limits[2]);
+    } else {
+        clip_ints(data, x->data, x->shape.num, limits[1], limits[2]);
+    }
+    return s3e_make_constant(
+        call->build, &call->out, x->type, &x->shape, data, err);
+}
+
 /* Clip, and Relu (arg 1). */
 s3e_rc s3e_op_clip(struct s3e_call *call, struct s3e_err *err)
 {
     struct s3e_value *x = call->in[0];
     struct s3e_node *node = NULL;
     float min = call->op->arg ? 0.0F : -INFINITY, max = INFINITY;
-    s3e_rc rc = s3e_need_computed(call, 0, err);
-    if (!rc) {
-        rc = read_limit(call, &min, 1, "min", err);
+    if (x->data) {
+        return fold_clip(call, err);
     }
+    s3e_rc rc = read_limit(call, &min, 1, "min", err);
     if (!rc) {
         rc = read_limit(call, &max, 2, "max", err);
     }
