@@ -139,6 +139,19 @@ static void a_failed_load_leaves_nothing(void)
     CHECK_RC(s3e_model_new(&model, onnx_file(&b), g_sha256, &options, &g_err),
         S3E_E_INPUT, &g_err);
     onnx_free(&b);
+
+    struct s3e_recipe large = recipe;
+    large.resize_height = large.resize_width = 600;
+    b = onnx_new(13);
+    onnx_input(&b, "x", "N,3,H,W");
+    onnx_node(&b, "Relu", "x", "y", "");
+    onnx_output(&b, "y");
+    options.recipe = &large;
+    CHECK_RC(s3e_model_new(&model, onnx_file(&b), g_sha256, &options, &g_err),
+        S3E_E_LIMIT, &g_err);
+    CHECK_STR(
+        g_err.msg, "the model's vector has 1080000 numbers; 1048576 at most");
+    onnx_free(&b);
     CHECK(live_allocations() == live);
 }
 

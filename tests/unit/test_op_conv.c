@@ -266,6 +266,32 @@ static void what_does_not_fit_is_refused(void)
     in_case(NULL);
 }
 
+/* A convolution wants a picture, in an order that need not be changed. */
+static void what_is_no_picture_is_refused(void)
+{
+    static const struct {
+        const char *op, *attrs, *says;
+    } cases[] = {
+        {"Flatten", "",
+            "Conv node 'y': its input is 1x192, not a picture, 1 x channels x "
+            "height x width"},
+        {"Transpose", "perm:I=0,2,3,1",
+            "Conv node 'y': the elements of its input, 1x8x8x3, would have to "
+            "be put in another order, which is not supported"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct onnx_build net = onnx_new(13);
+        onnx_input(&net, "x", "1,3,H,W");
+        net_floats(&net, "w", net_random("2,8,1,1"));
+        onnx_node(&net, cases[i].op, "x", "a", cases[i].attrs);
+        onnx_node(&net, "Conv", "a w", "y", "");
+        onnx_output(&net, "y");
+        CHECK_STR(net_error(&net), cases[i].says);
+        onnx_free(&net);
+        net_reset();
+    }
+}
+
 int main(void)
 {
     count_allocations();
@@ -273,6 +299,7 @@ int main(void)
     auto_pad_is_as_in_tensorflow();
     what_follows_folds_in();
     what_does_not_fit_is_refused();
+    what_is_no_picture_is_refused();
     CHECK(live_allocations() == 0);
     return 0;
 }

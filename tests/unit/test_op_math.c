@@ -247,6 +247,7 @@ static void clamps_fold_into_each_other(void)
     } cases[] = {
         {"min:f=0", "max:f=0.5", 0.0, 0.5},
         {"min:f=-0.5 max:f=0.5", "min:f=0.25", 0.25, 0.5},
+        {"", "min:f=-0.5", -0.5, 1.0},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         const struct tensor x = net_random("1,3,5,4");
