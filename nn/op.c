@@ -44,7 +44,7 @@ static const struct s3e_op g_ops[] = {
     {"Mod", "fmod:i", 2, 2, s3e_op_binary, S3E_OP_MOD},
     {"Mul", "", 2, 2, s3e_op_binary, S3E_MULTIPLY},
     {"Neg", "", 1, 1, s3e_op_unary, S3E_OP_NEG},
-    {"Pad", "mode:s pads:I value:f", 1, 3, s3e_op_pad, 0},
+    {"Pad", "mode:s pads:I value:f", 1, 4, s3e_op_pad, 0},
     {"ReduceMean", "axes:I keepdims:i noop_with_empty_axes:i", 1, 2,
         s3e_op_reduce_mean, 0},
     {"Relu", "", 1, 1, s3e_op_clip, 1},

@@ -272,24 +272,28 @@ s3e_rc s3e_op_reduce_mean(struct s3e_call *call, struct s3e_err *err)
     return mean_over(call, reduced, s3e_attr_int(call, "keepdims", 1), err);
 }
 
-/* The pads of height and width out of `all` [begin of 4 axes, end of 4 axes];
- * false where another axis is padded, or one is cut. */
-static bool spatial_pads(size_t pad[4], const struct s3e_ints *all, bool image)
+/* The pads of height and width out of `all`, which has those before each axis
+ * (of `axes`, or of all four), then those behind; false where another axis is
+ * padded, or one is cut. */
+static bool spatial_pads(size_t pad[4], const struct s3e_ints *all,
+    const struct s3e_ints *axes, bool image)
 {
-    const size_t y = image ? 2 : 1;
-    for (size_t i = 0; i < 8; i++) {
-        const size_t axis = i % 4;
+    const size_t y = image ? 2 : 1, num = axes->ints ? axes->num : 4;
+    bool ok = all->num == 2 * num;
+    for (size_t i = 0; ok && i < all->num; i++) {
         const int64_t n = all->ints[i];
-        if (axis == y || axis == y + 1) {
-            if (n < 0 || n > 1 << 15) {
-                return false;
-            }
-            pad[(i / 4) * 2 + (axis - y)] = (size_t)n;
-        } else if (n != 0) {
+        size_t axis = i % num;
+        if (axes->ints && !s3e_axis(&axis, axes->ints[i % num], 4)) {
             return false;
         }
+        if (axis == y || axis == y + 1) {
+            ok = n >= 0 && n <= 1 << 15;
+            pad[(i / num) * 2 + (axis - y)] = ok ? (size_t)n : 0;
+        } else {
+            ok = n == 0;
+        }
     }
-    return true;
+    return ok;
 }
 
 static s3e_rc pad_value(
@@ -312,12 +316,15 @@ s3e_rc s3e_op_pad(struct s3e_call *call, struct s3e_err *err)
 {
     struct s3e_value *x = call->in[0];
     const struct s3e_span mode = s3e_attr_text(call, "mode", "constant");
-    struct s3e_ints all;
+    struct s3e_ints all, axes;
     size_t pad[4] = {0};
     float value = 0.0F;
     s3e_rc rc = s3e_need_computed(call, 0, err);
     if (!rc) {
         rc = s3e_attr_list(call, &all, "pads", 1, err);
+    }
+    if (!rc) {
+        rc = s3e_attr_list(call, &axes, "axes", 3, err);
     }
     if (!rc) {
         rc = pad_value(call, &value, err);
@@ -327,8 +334,7 @@ s3e_rc s3e_op_pad(struct s3e_call *call, struct s3e_err *err)
     }
     const bool image = s3e_value_is_image(x);
     if (!s3e_span_eq(mode, S3E_LIT("constant")) || x->shape.rank != 4 ||
-        (x->chan && !image) || all.num != 8 ||
-        !spatial_pads(pad, &all, image)) {
+        (x->chan && !image) || !spatial_pads(pad, &all, &axes, image)) {
         return s3e_fail(err, S3E_E_FORMAT,
             "only constant padding of height and width is supported");
     }

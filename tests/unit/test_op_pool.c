@@ -209,6 +209,7 @@ static void padding_adds_a_frame(void)
 {
     const int64_t pads[] = {0, 0, 1, 2, 0, 0, 0, 3};
     const int64_t none[] = {0, 0, 0, 0, 0, 0, 0, 0};
+    const int64_t axes[] = {-1, 2}, two[] = {2, 1, 3, 0}; /* of opset 18 */
     const float value = -0.5F;
     const struct tensor x = net_random("1,3,4,5");
     struct tensor want = net_zeros("1,3,5,10");
@@ -225,6 +226,15 @@ static void padding_adds_a_frame(void)
     onnx_ints(&net, "none", "8", none);
     onnx_node(&net, "Pad", "x none value", "same", "");
     onnx_node(&net, "Pad", "same pads value", "y", "mode:s=constant");
+    onnx_output(&net, "y");
+    net_same(net_run(onnx_file(&net), x), want, 0.0);
+    onnx_free(&net);
+    net = onnx_new(18);
+    onnx_input(&net, "x", "1,3,4,5");
+    onnx_ints(&net, "axes", "2", axes);
+    onnx_ints(&net, "two", "4", two);
+    onnx_floats(&net, "value", "", &value);
+    onnx_node(&net, "Pad", "x two value axes", "y", "");
     onnx_output(&net, "y");
     net_same(net_run(onnx_file(&net), x), want, 0.0);
     onnx_free(&net);
