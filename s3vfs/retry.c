@@ -35,12 +35,12 @@ int s3e_retry_wait_ms(const struct s3e_retry_facts *facts, double dice)
     if (facts->attempts >= facts->max_attempts || !(slow || transient(facts))) {
         return -1;
     }
-    double bound = slow ? S3E_RETRY_SLOW_MS : S3E_RETRY_BASE_MS;
+    int bound = slow ? S3E_RETRY_SLOW_MS : S3E_RETRY_BASE_MS;
     for (unsigned i = 1; i < facts->attempts && bound < S3E_RETRY_CAP_MS; i++) {
         bound *= 2;
     }
     bound = bound < S3E_RETRY_CAP_MS ? bound : S3E_RETRY_CAP_MS;
-    const int wait = (int)(dice * bound);
+    const int wait = (int)(dice * (double)bound);
     const int64_t cap_s = S3E_RETRY_CAP_MS / 1000;
     const int64_t after_s = facts->after_s < cap_s ? facts->after_s : cap_s;
     const int asked = after_s > 0 ? (int)after_s * 1000 : 0;
