@@ -6,6 +6,7 @@ enum {
     STRIKES_MAX = 4, /* then keys are got one by one */
     PAYS = 8,        /* rows in order that make a reading worth its listing */
     SKIP_MAX = 256,  /* rows passed over before a new listing is cheaper */
+    CROSSES = 2,     /* ends of folders passed in order before more are */
     URI_MAX = 8192
 };
 
@@ -65,7 +66,10 @@ s3e_rc s3e_cursor_open(
 
 s3e_rc s3e_cursor_next(struct s3e_cursor *cursor, struct s3e_err *err)
 {
-    const s3e_rc rc = s3e_reader_next(cursor->rows, true, err);
+    const s3e_rc rc = s3e_reader_next(cursor->rows, err);
+    if (rc == S3E_OK) {
+        s3e_reader_look_ahead(cursor->rows, true);
+    }
     note_row(cursor);
     return rc;
 }
@@ -89,40 +93,72 @@ bool s3e_cursor_may_have_listed(
            (!object || s3e_span_cmp(key, object->key) < 0);
 }
 
+/* A reading of the listing from some key on ended: the next key is elsewhere,
+ * as at the end of a group. */
+static void judge(struct s3e_cursor *cursor)
+{
+    cursor->paid = cursor->hits >= PAYS;
+    cursor->strikes = cursor->paid ? 0 : cursor->strikes + 1;
+    cursor->hits = 0;
+    cursor->crossed = 0;
+}
+
 static void end_again(struct s3e_cursor *cursor)
 {
-    cursor->strikes = cursor->hits >= PAYS ? 0 : cursor->strikes + 1;
-    cursor->hits = 0;
+    cursor->strikes++;
     s3e_reader_free(cursor->again);
     cursor->again = NULL;
 }
 
-/* Goes on to `key` if it is not far ahead. Rows are taken into the window only
- * once the order proved right. */
+/* Only once the order proved right; and as groups often end where folders do,
+ * beyond the end of one only once it was right there twice. */
+static void look_ahead(struct s3e_cursor *cursor)
+{
+    if (cursor->hits > 0 || cursor->paid) {
+        s3e_reader_look_ahead(cursor->again, cursor->crossed >= CROSSES);
+    }
+}
+
+static bool same_folder(struct s3e_span a, struct s3e_span b)
+{
+    size_t i = 0;
+    while (i < a.len && i < b.len && a.ptr[i] == b.ptr[i]) {
+        i++;
+    }
+    return !memchr(a.ptr + i, '/', a.len - i) &&
+           !memchr(b.ptr + i, '/', b.len - i);
+}
+
+/* Goes on to `key` if it is not far ahead. */
 static bool go_on(struct s3e_cursor *cursor, struct s3e_span key)
 {
-    struct s3e_reader *again = cursor->again;
+    const struct s3e_object *object = s3e_reader_object(cursor->again);
+    const bool crosses = object && !same_folder(object->key, key);
+    unsigned passed = 0;
     struct s3e_err err;
-    for (unsigned i = 0; i < SKIP_MAX; i++) {
-        const struct s3e_object *object = s3e_reader_object(again);
-        const int order = object ? s3e_span_cmp(object->key, key) : 1;
-        if (order >= 0) {
-            return order == 0;
-        }
-        if (s3e_reader_next(again, cursor->hits > 0, &err) != S3E_OK) {
-            return false;
-        }
+    if (s3e_reader_seek(cursor->again, &passed, key, SKIP_MAX, &err) !=
+            S3E_OK ||
+        !is_at(cursor->again, key)) {
+        return false;
     }
-    return false;
+    cursor->hits++;
+    if (crosses) {
+        cursor->crossed = passed == 1 ? cursor->crossed + 1 : 0;
+    }
+    return true;
 }
 
 /* Reads the listing again from `key`. */
 static bool start_again(struct s3e_cursor *cursor, struct s3e_span key)
 {
+    unsigned passed = 0;
     struct s3e_err err;
-    return s3e_reader_new(&cursor->again, cursor->conn, &cursor->scan, key,
-               &err) == S3E_OK &&
-           s3e_reader_next(cursor->again, false, &err) == S3E_OK &&
+    const s3e_rc rc = cursor->again
+                          ? s3e_reader_restart(cursor->again, key, &err)
+                          : s3e_reader_new(&cursor->again, cursor->conn,
+                                &cursor->scan, key, &err);
+    return rc == S3E_OK &&
+           s3e_reader_seek(cursor->again, &passed, key, 1, &err) == S3E_OK &&
            is_at(cursor->again, key);
 }
 
@@ -138,16 +174,16 @@ struct s3e_reader *s3e_cursor_seek(
     if (!s3e_cursor_may_have_listed(cursor, key) || key.len == 0) {
         return NULL;
     }
-    if (cursor->again && go_on(cursor, key)) {
-        cursor->hits++;
-        return cursor->again;
+    bool at = cursor->again && go_on(cursor, key);
+    if (!at && cursor->again) {
+        judge(cursor);
     }
-    if (cursor->again) {
+    at = at || (cursor->strikes < STRIKES_MAX && start_again(cursor, key));
+    if (!at) {
         end_again(cursor);
+        return NULL;
     }
-    if (cursor->strikes < STRIKES_MAX && !start_again(cursor, key)) {
-        end_again(cursor);
-    }
+    look_ahead(cursor);
     return cursor->again;
 }
 

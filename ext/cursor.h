@@ -17,6 +17,8 @@ struct s3e_cursor {
     struct s3e_reader *again; /* from a key that was listed before */
     unsigned hits;            /* rows of `again` that were asked in order */
     unsigned strikes;         /* readings from such keys that did not pay */
+    unsigned crossed;         /* ends of folders that it passed in order */
+    bool paid;                /* the reading before this one did */
     bool listed_uri;          /* a key that looks like a uri was a row */
     struct s3e_buf base;      /* the uri of the empty key */
 };

@@ -3,12 +3,15 @@
 #include "base/mem.h"
 #include "s3vfs/list.h"
 
+#include <limits.h>
+
 struct s3e_reader {
     struct s3e_connection *conn;
     const struct s3e_scan *scan;
     struct s3e_list *list; /* NULL at its end */
     struct s3e_window *window;
-    uint64_t skip, left; /* rows of OFFSET and LIMIT still to come */
+    uint64_t skip, left;  /* rows of OFFSET and LIMIT still to come */
+    struct s3e_row *held; /* of the listing, not yet in the window; or NULL */
     /* Why the listing ended, told when the reader gets there. */
     s3e_rc rc;
     struct s3e_err err;
@@ -118,13 +121,34 @@ s3e_rc s3e_reader_new(struct s3e_reader **out, struct s3e_connection *conn,
     return S3E_OK;
 }
 
+static void drop_rows(struct s3e_reader *r)
+{
+    s3e_list_free(r->list);
+    s3e_row_free(r->held);
+    r->list = NULL;
+    r->held = NULL;
+}
+
 void s3e_reader_free(struct s3e_reader *reader)
 {
     if (reader) {
-        s3e_list_free(reader->list);
+        drop_rows(reader);
         s3e_window_free(reader->window);
         s3e_free(reader);
     }
+}
+
+s3e_rc s3e_reader_restart(
+    struct s3e_reader *reader, struct s3e_span from, struct s3e_err *err)
+{
+    drop_rows(reader);
+    while (s3e_window_rows(reader->window)) {
+        s3e_window_pop(reader->window);
+    }
+    reader->rc = S3E_OK;
+    reader->skip = 0;
+    reader->left = UINT64_MAX;
+    return new_list(reader, from, err);
 }
 
 static void end_list(struct s3e_reader *r)
@@ -133,7 +157,8 @@ static void end_list(struct s3e_reader *r)
     r->list = NULL;
 }
 
-static s3e_rc push(
+/* Holds the listing's object, if it is a row. */
+static s3e_rc hold(
     struct s3e_reader *r, const struct s3e_list_row *row, struct s3e_err *err)
 {
     const struct s3e_object *object = &row->page->objects[row->index];
@@ -148,21 +173,11 @@ static s3e_rc push(
         r->skip--;
         return S3E_OK;
     }
-    struct s3e_row *item = s3e_row_new(row->page, row->index);
-    if (!item) {
-        return s3e_fail(err, S3E_E_NOMEM, "out of memory");
-    }
-    const s3e_rc rc = s3e_window_push(r->window, item, object->size, err);
-    if (rc != S3E_OK) {
-        s3e_row_free(item);
-    } else if (r->left != UINT64_MAX && --r->left == 0) {
-        end_list(r);
-    }
-    return rc;
+    r->held = s3e_row_new(row->page, row->index);
+    return r->held ? S3E_OK : s3e_fail(err, S3E_E_NOMEM, "out of memory");
 }
 
-/* One object of the listing into the window, if it is a row. `*arrived` tells
- * whether there was one yet. */
+/* One object of the listing. `*arrived` tells whether there was one yet. */
 static s3e_rc take(
     struct s3e_reader *r, bool wait, bool *arrived, struct s3e_err *err)
 {
@@ -178,7 +193,7 @@ static s3e_rc take(
     }
     *arrived = row.page != NULL;
     if (rc == S3E_OK && row.page) {
-        rc = push(r, &row, err);
+        rc = hold(r, &row, err);
     } else if (rc == S3E_OK && row.ended) {
         end_list(r);
     }
@@ -186,31 +201,108 @@ static s3e_rc take(
     return rc;
 }
 
-static void fill(struct s3e_reader *r, bool eager)
+/* The held row into the window. */
+static s3e_rc push(struct s3e_reader *r, struct s3e_err *err)
+{
+    const s3e_rc rc =
+        s3e_window_push(r->window, r->held, r->held->object->size, err);
+    if (rc == S3E_OK) {
+        r->held = NULL;
+        if (r->left != UINT64_MAX && --r->left == 0) {
+            end_list(r);
+        }
+    }
+    return rc;
+}
+
+/* The part of a key before its name. */
+static struct s3e_span folder_of(struct s3e_span key)
+{
+    while (key.len && key.ptr[key.len - 1] != '/') {
+        key.len--;
+    }
+    return key;
+}
+
+static bool is_in_folder(const struct s3e_reader *r)
+{
+    const struct s3e_object *front = s3e_reader_object(r);
+    return s3e_span_eq(folder_of(front->key), folder_of(r->held->object->key));
+}
+
+/* A row of the listing held, if there is one, or within `max` objects. */
+static void hold_next(struct s3e_reader *r, bool wait, unsigned max)
 {
     bool arrived = true;
-    while (r->list && r->rc == S3E_OK && arrived) {
-        const bool wait = s3e_window_rows(r->window) == 0;
-        if (!wait && (!eager || s3e_window_room(r->window) == 0)) {
-            return;
-        }
+    while (!r->held && r->list && arrived && r->rc == S3E_OK && max-- > 0) {
         r->rc = take(r, wait, &arrived, &r->err);
     }
 }
 
-s3e_rc s3e_reader_next(
-    struct s3e_reader *reader, bool eager, struct s3e_err *err)
+/* At a row now, or why not. */
+static s3e_rc settle(struct s3e_reader *r, struct s3e_err *err)
 {
-    struct s3e_reader *r = reader;
-    if (s3e_window_rows(r->window)) {
-        s3e_window_pop(r->window);
-    }
-    fill(r, eager);
     if (s3e_window_rows(r->window) == 0 && r->rc != S3E_OK) {
         *err = r->err;
         return r->rc;
     }
     return S3E_OK;
+}
+
+s3e_rc s3e_reader_next(struct s3e_reader *reader, struct s3e_err *err)
+{
+    struct s3e_reader *r = reader;
+    if (s3e_window_rows(r->window)) {
+        s3e_window_pop(r->window);
+    }
+    if (s3e_window_rows(r->window) == 0) {
+        hold_next(r, true, UINT_MAX);
+        r->rc = r->held ? push(r, &r->err) : r->rc;
+    }
+    return settle(r, err);
+}
+
+static bool is_before(const struct s3e_object *object, struct s3e_span key)
+{
+    return object && s3e_span_cmp(object->key, key) < 0;
+}
+
+s3e_rc s3e_reader_seek(struct s3e_reader *reader, unsigned *passed,
+    struct s3e_span key, unsigned max, struct s3e_err *err)
+{
+    struct s3e_reader *r = reader;
+    *passed = 0;
+    while (is_before(s3e_reader_object(r), key)) {
+        s3e_window_pop(r->window);
+        ++*passed;
+    }
+    if (s3e_window_rows(r->window)) {
+        return S3E_OK;
+    }
+    hold_next(r, true, max);
+    while (r->held && *passed < max && is_before(r->held->object, key)) {
+        s3e_row_free(r->held);
+        r->held = NULL;
+        ++*passed;
+        hold_next(r, true, max);
+    }
+    if (r->held && s3e_span_eq(r->held->object->key, key)) {
+        r->rc = push(r, &r->err);
+    }
+    return settle(r, err);
+}
+
+void s3e_reader_look_ahead(struct s3e_reader *reader, bool beyond_folder)
+{
+    struct s3e_reader *r = reader;
+    while (r->rc == S3E_OK && s3e_window_rows(r->window) &&
+           s3e_window_room(r->window)) {
+        hold_next(r, false, UINT_MAX);
+        if (!r->held || !(beyond_folder || is_in_folder(r))) {
+            return;
+        }
+        r->rc = push(r, &r->err);
+    }
 }
 
 const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader)

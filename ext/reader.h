@@ -25,12 +25,29 @@ S3E_MUST_CHECK s3e_rc s3e_reader_new(struct s3e_reader **out,
 /* Cancels what is in flight. NULL is allowed. */
 void s3e_reader_free(struct s3e_reader *reader);
 
+/* Begins anew at the keys from `from` on, all of them, with what the window has
+ * learned. At no row until s3e_reader_next.
+ * Errors  s3e_list_new's. */
+S3E_MUST_CHECK s3e_rc s3e_reader_restart(
+    struct s3e_reader *reader, struct s3e_span from, struct s3e_err *err);
+
 /* Goes to the next row; waits only where none is known.
  *
- * eager   whether rows ahead may be taken into the window.
  * Errors  the listing's; S3E_E_STOPPED. At no row then. */
 S3E_MUST_CHECK s3e_rc s3e_reader_next(
-    struct s3e_reader *reader, bool eager, struct s3e_err *err);
+    struct s3e_reader *reader, struct s3e_err *err);
+
+/* Goes forward to the row of `key`, over `max` rows at most, which are not
+ * fetched on the way. Where there is none it is at no row, or at one behind.
+ *
+ * passed  rows left, the current one included.
+ * Errors  as above. */
+S3E_MUST_CHECK s3e_rc s3e_reader_seek(struct s3e_reader *reader,
+    unsigned *passed, struct s3e_span key, unsigned max, struct s3e_err *err);
+
+/* Takes rows behind the current one into the window, to be fetched, as far as
+ * the window likes: those of its folder, or any. Does not wait. */
+void s3e_reader_look_ahead(struct s3e_reader *reader, bool beyond_folder);
 
 /* The row's object; NULL before the first, and at the end. */
 const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader);

@@ -119,6 +119,18 @@ def test_look_ahead_after_a_sorter(con, photos, sql):
     assert con.execute(sql, (photos,)).fetchall() == rows
 
 
+def test_groups_that_are_spread_over_the_listing_fetch_nothing_in_vain(con, tmp_path):
+    """Train/x, Train/y, Test/x, Test/y by folder: the listing is read again from each group's first key, to the end of its folder."""
+    for folder in ("Test/x", "Test/y", "Train/x", "Train/y"):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(40):
+            (tmp_path / folder / f"{i:02}").write_text(folder)
+    sql = "SELECT folder, count(*), group_concat(DISTINCT CAST(s3_get(key) AS TEXT)) FROM s3_objects(?) GROUP BY folder"
+    rows, cost = spent(con, sql, f"file:{tmp_path}")
+    assert rows == [("x", 80, "Test/x,Train/x"), ("y", 80, "Test/y,Train/y")]
+    assert (cost["gets"], cost["objects_wasted"]) == (160, 0)
+
+
 def test_keys_in_no_order_are_got_one_by_one(con, photos):
     sql = "SELECT length(s3_get(key)) FROM (SELECT key FROM s3_objects(?) ORDER BY etag DESC, name LIMIT 99)"
     rows, cost = spent(con, sql, photos)
