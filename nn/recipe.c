@@ -61,7 +61,7 @@ static const struct quirk {
     {"", false, 0.0}, /* all others */
 };
 
-enum { VALUE_MAX = 1000000 }; /* of a mean, a std, a factor */
+static const double value_max = 1e6; /* of a mean, a std, a factor */
 
 /* A file being read. Once `rc` is set every question is answered with what
  * does no harm, so it is checked once, at the end. */
@@ -178,7 +178,7 @@ static double in_range(
     const double number = json_number_value(value);
     if (!json_is_number(value)) {
         fail(p, S3E_E_FORMAT, key, "is not a number where one belongs");
-    } else if (!(number >= low && number <= VALUE_MAX)) {
+    } else if (!(number >= low && number <= value_max)) {
         fail(p, S3E_E_RANGE, key, "holds a number that is out of range");
     } else {
         return number;
@@ -257,7 +257,7 @@ static const struct quirk *quirk_of(struct parse *p)
 static size_t side_before(struct parse *p, size_t side, double pct)
 {
     const double before = floor((double)side / pct);
-    if (before < 1.0 || before > S3E_RECIPE_SIDE_MAX) {
+    if (before < 1.0 || before > (double)S3E_RECIPE_SIDE_MAX) {
         fail(p, S3E_E_RANGE, "crop_pct", "makes a size that is out of range");
         return 1;
     }
@@ -349,13 +349,13 @@ static void read_hugging_face(struct parse *p, struct s3e_recipe *out)
         out->scale = (float)get_number(p, "rescale_factor", 1e-6, 1.0 / 255.0);
     }
     if (get_flag(p, "do_normalize", get(p, "image_mean") != NULL)) {
-        get_channels(p, out->mean, "image_mean", -VALUE_MAX);
+        get_channels(p, out->mean, "image_mean", -value_max);
         get_channels(p, out->std, "image_std", 1e-6);
     }
     if (get_flag(p, "rescale_offset", false)) {
         for (size_t c = 0; c < 3; c++) {
             out->mean[c] += 1.0F; /* v * scale - 1, then the mean */
-            if (out->mean[c] > VALUE_MAX) {
+            if ((double)out->mean[c] > value_max) {
                 fail(p, S3E_E_RANGE, "image_mean",
                     "holds a number that is out of range");
             }
@@ -410,7 +410,7 @@ static void read_timm(struct parse *p, struct s3e_recipe *out)
     memcpy(out->mean, mean, sizeof mean);
     memcpy(out->std, std, sizeof std);
     if (get(p, "mean")) {
-        get_channels(p, out->mean, "mean", -VALUE_MAX);
+        get_channels(p, out->mean, "mean", -value_max);
     }
     if (get(p, "std")) {
         get_channels(p, out->std, "std", 1e-6);

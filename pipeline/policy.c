@@ -157,9 +157,8 @@ static double depth(const struct s3e_policy *p)
 {
     const double us = (double)(p->slow_us + p->job_us);
     const double rows = depth_headroom * p->rows_per_s * us / 1e6;
-    return rows < S3E_DEPTH_MIN   ? S3E_DEPTH_MIN
-           : rows > S3E_DEPTH_MAX ? S3E_DEPTH_MAX
-                                  : rows;
+    const double least = S3E_DEPTH_MIN, most = S3E_DEPTH_MAX;
+    return rows < least ? least : rows > most ? most : rows;
 }
 
 size_t s3e_policy_ahead(

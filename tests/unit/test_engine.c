@@ -324,7 +324,8 @@ static void rows_are_cheap(void)
         open_scene(&s, cases[i].kind, cases[i].delay_us, 0, true);
         const int64_t begun = s3e_clock_us();
         CHECK(read_rows(&s, SIM_ROWS_MAX, &patient) == S3E_OK);
-        const double us = (double)(s3e_clock_us() - begun) / SIM_ROWS_MAX;
+        const double us =
+            (double)(s3e_clock_us() - begun) / (double)SIM_ROWS_MAX;
         printf("%.2f us a row, %s\n", us, cases[i].name);
         CHECK(SANITIZED || us < 500);
         close_scene(&s);
