@@ -12,9 +12,9 @@
 enum {
     CONNECT_MS = 3100,
     STALL_MS = 10000,
-    STALL_BYTES_PER_S = 1024,
+    STALL_BYTES_PER_S = 1,
     HEADERS_MAX = 65536,    /* bytes of an answer's header lines */
-    ERROR_BODY_MAX = 65536, /* bytes of a body that is not asked for */
+    ERROR_BODY_MAX = 65536, /* bytes kept of what a refusal says */
     CHUNK_ROOM = 16384,     /* first room of a body of unknown length */
     BUFFER_BYTES = 65536,   /* per recv */
     OLDEST_CURL = 0x075500  /* 7.85: thread-safe start, protocols by name */
@@ -32,6 +32,7 @@ struct transfer {
     int64_t length;  /* Content-Length; -1 unknown */
     size_t max_body; /* of this answer */
     bool headers_ended;
+    bool enough; /* of a refusal: the rest is not read */
     char text[CURL_ERROR_SIZE];
 };
 
@@ -51,11 +52,26 @@ static struct s3e_span origin_of(const char *url)
         (const uint8_t *)url, host ? (size_t)(host - url) + len : 0};
 }
 
+static struct s3e_span host_of(struct s3e_span origin)
+{
+    const uint8_t *slash = memchr(origin.ptr, '/', origin.len);
+    const size_t at = slash ? (size_t)(slash - origin.ptr) + 2 : 0;
+    struct s3e_span host = s3e_span_from(origin, at);
+    const uint8_t *colon = host.len ? memchr(host.ptr, ':', host.len) : NULL;
+    host.len = colon ? (size_t)(colon - host.ptr) : host.len;
+    return host;
+}
+
 /* ---- the answer, as it comes ---- */
 
 static bool is_head(const struct s3e_exchange *ex)
 {
     return strcmp(ex->in.method, "HEAD") == 0;
+}
+
+static bool is_wanted(const struct s3e_exchange *ex)
+{
+    return ex->out.status / 100 == 2;
 }
 
 static s3e_rc too_long(struct transfer *t, uint64_t bytes)
@@ -69,11 +85,11 @@ static s3e_rc too_long(struct transfer *t, uint64_t bytes)
 static s3e_rc judge_headers(struct transfer *t)
 {
     struct s3e_exchange *ex = t->ex;
-    const bool wanted = ex->out.status / 100 == 2;
+    const bool wanted = is_wanted(ex);
     t->length = s3e_exchange_number(ex, "content-length");
-    t->max_body = wanted || ex->in.max_body > ERROR_BODY_MAX ? ex->in.max_body
-                                                             : ERROR_BODY_MAX;
-    if (!is_head(ex) && t->length > 0 && (uint64_t)t->length > t->max_body) {
+    t->max_body = wanted ? ex->in.max_body : ERROR_BODY_MAX;
+    if (wanted && !is_head(ex) && t->length > 0 &&
+        (uint64_t)t->length > t->max_body) {
         return too_long(t, (uint64_t)t->length);
     }
     return S3E_OK;
@@ -129,14 +145,24 @@ static size_t on_header(char *bytes, size_t size, size_t num, void *user)
     return ex->out.rc ? 0 : size * num;
 }
 
+static size_t first_room(const struct transfer *t)
+{
+    const size_t told = t->length > 0 ? (size_t)t->length : CHUNK_ROOM;
+    return told < t->max_body || is_wanted(t->ex) ? told : t->max_body;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t num, void *user)
 {
     struct transfer *t = user;
     struct s3e_exchange *ex = t->ex;
-    const struct s3e_span piece = {(const uint8_t *)bytes, size * num};
+    struct s3e_span piece = {(const uint8_t *)bytes, size * num};
     if (!ex->out.body) {
-        ex->out.body =
-            s3e_blob_new(t->length > 0 ? (size_t)t->length : CHUNK_ROOM);
+        ex->out.body = s3e_blob_new(first_room(t));
+    }
+    if (ex->out.body && !is_wanted(ex) &&
+        piece.len > t->max_body - ex->out.body->len) {
+        piece.len = t->max_body - ex->out.body->len;
+        t->enough = true;
     }
     ex->out.rc = ex->out.body
                      ? s3e_blob_append(&ex->out.body, piece, t->max_body)
@@ -147,7 +173,7 @@ static size_t on_body(char *bytes, size_t size, size_t num, void *user)
     } else if (ex->out.rc) {
         ex->out.rc = too_long(t, ex->out.body->len + piece.len);
     }
-    return ex->out.rc ? 0 : piece.len;
+    return ex->out.rc || t->enough ? 0 : piece.len;
 }
 
 /* ---- curl's options ---- */
@@ -250,7 +276,15 @@ static CURLcode set_options(struct transfer *t)
     set_ptr(&s, CURLOPT_USERAGENT, "s3embed");
     if (t->ca) {
         set_ptr(&s, CURLOPT_CAINFO, t->ca);
+        /* Not the system's too. A TLS library that knows no such folder says
+         * so, and has none. */
+        (void)curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Nobody waits for a look-up that is given up. Older ones at run time do
+     * not know it. */
+    (void)curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     if (route->proxy) {
         set_ptr(&s, CURLOPT_PROXY, route->proxy);
     }
@@ -274,17 +308,33 @@ static s3e_rc open_wire(void **state, struct s3e_err *err)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && S3E_NEW(w)) {
         w->multi = curl_multi_init();
     }
-    if (!w || !w->multi) {
+    /* Without file descriptors a multi handle is made that cannot be woken. */
+    if (!w || !w->multi || curl_multi_wakeup(w->multi) != CURLM_OK) {
+        if (w) {
+            (void)curl_multi_cleanup(w->multi);
+        }
         s3e_free(w);
-        return s3e_fail(err, S3E_E_NOMEM, "libcurl does not start");
+        return s3e_fail(err, S3E_E_NOMEM,
+            "libcurl does not start: no memory or no file descriptors");
     }
     *state = w;
     return S3E_OK;
 }
 
+/* Signatures and tokens are among them. */
+static void wipe_headers(struct transfer *t)
+{
+    for (struct curl_slist *at = t->headers; at; at = at->next) {
+        s3e_wipe(at->data, strlen(at->data));
+    }
+    curl_slist_free_all(t->headers);
+    t->headers = NULL;
+}
+
 static void transfer_free(struct transfer *t)
 {
     curl_easy_cleanup(t->easy);
+    wipe_headers(t);
     s3e_free(t);
 }
 
@@ -317,12 +367,17 @@ static struct transfer *get_transfer(struct wire *w)
     return t;
 }
 
-/* Its connection stays with the multi handle. */
-static void put_transfer(struct wire *w, struct transfer *t)
+/* Its connection stays with the multi handle. After a failure the handle is not
+ * used again: libcurl 7.88 then refuses CURLOPT_BUFFERSIZE, as in use. */
+static void put_transfer(struct wire *w, struct transfer *t, s3e_rc rc)
 {
     CURL *easy = t->easy;
+    if (rc) {
+        transfer_free(t);
+        return;
+    }
     curl_easy_reset(easy);
-    curl_slist_free_all(t->headers);
+    wipe_headers(t);
     *t = (struct transfer){.easy = easy, .next = w->idle};
     w->idle = t;
 }
@@ -344,6 +399,12 @@ static s3e_rc explain(struct transfer *t, CURLcode code)
             "%.*s: %s; the trusted CAs are those of %s, AWS_CA_BUNDLE or "
             "s3_config('ca_bundle', ...) names another file",
             S3E_SPAN_ARG(origin), text, t->ca);
+    }
+    if (code == CURLE_COULDNT_RESOLVE_HOST) {
+        return s3e_fail(err, S3E_E_UNREACHABLE,
+            "cannot resolve host %.*s: check the endpoint or region, and the "
+            "network",
+            S3E_SPAN_ARG(host_of(origin)));
     }
     if (ex->out.status == 0) {
         return s3e_fail(
@@ -395,7 +456,7 @@ static s3e_rc begin(void *state, struct s3e_job *job)
     t->begun_us = s3e_clock_us();
     const s3e_rc rc = add_transfer(w, t);
     if (rc) {
-        put_transfer(w, t);
+        put_transfer(w, t, rc);
     } else {
         job->wire = t;
     }
@@ -413,7 +474,7 @@ static void drop(void *state, struct s3e_job *job)
     struct wire *w = state;
     struct transfer *t = job->wire;
     (void)curl_multi_remove_handle(w->multi, t->easy);
-    put_transfer(w, t);
+    put_transfer(w, t, S3E_E_STOPPED);
     drop_body(job->ex);
 }
 
@@ -441,7 +502,9 @@ static s3e_rc verdict(struct transfer *t, CURLcode code)
     if (t->ex->out.rc) {
         return t->ex->out.rc;
     }
-    return code == CURLE_OK && t->headers_ended ? S3E_OK : explain(t, code);
+    return t->enough || (code == CURLE_OK && t->headers_ended)
+               ? S3E_OK
+               : explain(t, code);
 }
 
 static struct s3e_job *ended(void *state, s3e_rc *rc)
@@ -462,7 +525,7 @@ static struct s3e_job *ended(void *state, s3e_rc *rc)
         drop_body(t->ex);
     }
     (void)curl_multi_remove_handle(w->multi, t->easy);
-    put_transfer(w, t);
+    put_transfer(w, t, t->enough ? S3E_E_LIMIT : *rc);
     return job;
 }
 

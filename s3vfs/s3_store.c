@@ -174,10 +174,22 @@ static s3e_rc check_range(const struct s3e_request *r, struct s3e_err *err)
                       "asked for a range, S3 answered with other bytes");
 }
 
+/* A body that only the connection's end ends looks whole when it is cut. */
+static s3e_rc check_length_told(
+    const struct s3e_request *r, struct s3e_err *err)
+{
+    return s3e_exchange_number(&r->ex, "content-length") >= 0 ||
+                   s3e_exchange_header(&r->ex, "transfer-encoding").len
+               ? S3E_OK
+               : s3e_fail(err, S3E_E_FORMAT,
+                     "the answer does not say how long the object is");
+}
+
 static s3e_rc accept_get(struct s3e_request *r, struct s3e_err *err)
 {
     struct s3e_op *op = ((struct call *)r->in.user)->op;
     s3e_rc rc = check_etag(r, err);
+    rc = rc ? rc : check_length_told(r, err);
     if (!rc && r->in.length) {
         rc = check_range(r, err);
     }

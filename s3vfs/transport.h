@@ -17,7 +17,8 @@ struct s3e_route {
     const char *ca_bundle;  /* PEM file of trusted CAs; NULL: probed */
     const char *proxy;      /* NULL: the environment's, "" none */
     int connect_timeout_ms; /* default 3,100 */
-    int stall_timeout_ms;   /* under 1 KB/s for so long: default 10,000 */
+    int stall_timeout_ms;   /* no byte for so long (noticed some seconds later
+                               after a fast start): default 10,000 */
     int total_timeout_ms;   /* 0: none */
     int max_connections;    /* default 64 */
 };
@@ -33,8 +34,8 @@ struct s3e_exchange {
         const struct s3e_route *route; /* not NULL */
         int delay_ms;                  /* not before so long from now */
         size_t max_body; /* a longer body of a 2xx answer is S3E_E_LIMIT, before
-                            it is read where Content-Length tells; others may
-                            have 64 KiB at least: they say what is wrong */
+                            it is read where Content-Length tells; of others the
+                            first 64 KiB are kept: they say what is wrong */
         /* Called once, on any thread, perhaps before start returns; must not
          * block. May free the exchange or start it anew. */
         void (*done)(struct s3e_exchange *ex);

@@ -44,9 +44,9 @@ struct entries {
 
 void s3e_file_identity(char out[S3E_IDENTITY_MAX], const struct stat *st)
 {
-    const int64_t ns =
-        (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-    (void)snprintf(out, S3E_IDENTITY_MAX, "%" PRIx64 "-%" PRIx64, (uint64_t)ns,
+    const uint64_t ns = (uint64_t)st->st_mtim.tv_sec * 1000000000 +
+                        (uint64_t)st->st_mtim.tv_nsec;
+    (void)snprintf(out, S3E_IDENTITY_MAX, "%" PRIx64 "-%" PRIx64, ns,
         (uint64_t)st->st_size);
 }
 
@@ -264,6 +264,14 @@ static struct s3e_span below(struct s3e_span s, struct s3e_span entry)
 
 static s3e_rc walk_level(struct walk *w, struct level *at);
 
+/* What walking into a folder came to that is gone or closed to us. */
+static s3e_rc not_entered(struct walk *w)
+{
+    return errno == ENOENT || errno == ENOTDIR || errno == EACCES
+               ? S3E_OK
+               : fail_path(w, "open");
+}
+
 /* Walks into folder `name`, unless it holds the folder we are in. */
 static s3e_rc enter(struct walk *w, const struct level *at, const char *name)
 {
@@ -280,9 +288,9 @@ static s3e_rc enter(struct walk *w, const struct level *at, const char *name)
         return w->path.rc;
     }
     down.fd = openat(at->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (down.fd < 0 || fstat(down.fd, &st) != 0) {
-        rc =
-            errno == ENOENT || errno == ENOTDIR ? S3E_OK : fail_path(w, "open");
+    if (down.fd < 0 || fstat(down.fd, &st) != 0 ||
+        faccessat(down.fd, ".", X_OK, AT_EACCESS) != 0) {
+        rc = not_entered(w);
         goto done;
     }
     down.dev = st.st_dev;

@@ -21,10 +21,11 @@ struct s3e_walk_args {
 
 /* Adds a page of what is under `folder` to `page`; `more` and next_token too.
  * Files that links lead to are files, folders likewise, but for a folder that
- * holds itself; what is neither, and links to nowhere, are left out.
+ * holds itself; what is neither, links to nowhere, and folders below `folder`
+ * that we may not read or enter are left out.
  *
  * folder  absolute path.
- * Errors  S3E_E_DENIED, S3E_E_IO, S3E_E_NOTFOUND (no such folder),
+ * Errors  S3E_E_DENIED (`folder` itself), S3E_E_IO, S3E_E_NOTFOUND (no such folder),
  *         S3E_E_LIMIT (too deep), S3E_E_NOMEM.
  * Thread  any. */
 S3E_MUST_CHECK s3e_rc s3e_walk(struct s3e_page_builder *page,

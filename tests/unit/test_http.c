@@ -132,6 +132,11 @@ static bool answer(int fd, const char *request)
         send_body(fd, 300);
         return true;
     }
+    if (strncmp(path, "/long-refusal", 13) == 0) {
+        send_text(fd, "HTTP/1.1 503 X\r\nContent-Length: 300000\r\n\r\n");
+        send_body(fd, 300000);
+        return true;
+    }
     if (sscanf(path, "/slow/%ld", &n) == 1) {
         pause_ms((int)n);
         echo(fd, request);
@@ -412,6 +417,10 @@ static void test_limits(void)
     CHECK(c.ex.out.body->len == 300);
     s3e_exchange_reset(&c.ex);
 
+    CHECK_RC(fetch(&c, "/long-refusal"), S3E_OK, &c.ex.out.err);
+    CHECK(c.ex.out.status == 503 && c.ex.out.body->len == 65536);
+    s3e_exchange_reset(&c.ex);
+
     struct s3e_route route = g_route;
     route.total_timeout_ms = 100;
     prepare(&c, "/slow/800");
@@ -437,6 +446,21 @@ static void test_not_reached(void)
         s3e_exchange_reset(&c.ex);
     }
     in_case(NULL);
+}
+
+/* Twice: the second finds what the first left behind. */
+static void test_not_resolved(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct call c;
+        prepare(&c, "");
+        c.ex.in.url = "http://nowhere.invalid:9000/bucket";
+        CHECK_RC(go(&c), S3E_E_UNREACHABLE, &c.ex.out.err);
+        CHECK_STR(c.ex.out.err.msg,
+            "cannot resolve host nowhere.invalid: check the endpoint or "
+            "region, and the network");
+        s3e_exchange_reset(&c.ex);
+    }
 }
 
 static void test_trusted_cas(void)
@@ -734,6 +758,7 @@ int main(void)
     test_answers();
     test_limits();
     test_not_reached();
+    test_not_resolved();
     test_trusted_cas();
     test_many_share_connections();
     test_delay();
