@@ -324,10 +324,13 @@ void s3e_fn_s3_get(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     }
     s3e_rc rc = name_object(conn, &object, argc, argv, &err);
     bool missing = rc != S3E_OK && is_missing(rc, &err);
+    if (rc == S3E_OK &&
+        (!object.reader || s3e_reader_is_single(object.reader))) {
+        count_single(ctx, conn);
+    }
     if (rc == S3E_OK && object.reader) {
         rc = s3e_reader_get(object.reader, &blob, &err);
     } else if (rc == S3E_OK) {
-        count_single(ctx, conn);
         rc = get_single(conn, &object, &blob, &err);
         missing = rc != S3E_OK && is_missing(rc, &err);
     }

@@ -311,6 +311,12 @@ const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader)
     return row ? row->object : NULL;
 }
 
+bool s3e_reader_is_single(const struct s3e_reader *reader)
+{
+    const struct s3e_scan *scan = reader->scan;
+    return scan->only && scan->filters[scan->only - 1].num_operands == 1;
+}
+
 s3e_rc s3e_reader_get(
     struct s3e_reader *reader, struct s3e_blob **blob, struct s3e_err *err)
 {

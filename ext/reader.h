@@ -52,6 +52,9 @@ void s3e_reader_look_ahead(struct s3e_reader *reader, bool beyond_folder);
 /* The row's object; NULL before the first, and at the end. */
 const struct s3e_object *s3e_reader_object(const struct s3e_reader *reader);
 
+/* Whether there is but one key to read, so that nothing can be ahead. */
+bool s3e_reader_is_single(const struct s3e_reader *reader);
+
 /* The row's body: see s3e_window_get. */
 S3E_MUST_CHECK s3e_rc s3e_reader_get(
     struct s3e_reader *reader, struct s3e_blob **blob, struct s3e_err *err);

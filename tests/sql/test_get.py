@@ -137,10 +137,17 @@ def test_keys_in_no_order_are_got_one_by_one(con, photos):
     assert len(rows) == 36 and cost["gets"] == 36 and cost["lists"] <= 40
 
 
-def test_over_20_gets_one_by_one_leave_a_hint(con, two):
-    con.execute("SELECT s3_get(?1 || '/a') FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20) SELECT i FROM n)", (two[0],)).fetchall()
+NUMBERS = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT i FROM n)"
+
+
+@pytest.mark.parametrize("sql", [
+    f"SELECT s3_get(?1 || '/a') FROM {NUMBERS}",
+    f"SELECT s3_get(o.key) FROM {NUMBERS} LEFT JOIN s3_objects(?1) o ON o.key = CASE WHEN i > 0 THEN 'a' END",
+])
+def test_over_20_gets_one_by_one_leave_a_hint(con, two, sql):
+    assert len(con.execute(sql.format(20), (two[0],)).fetchall()) == 20
     assert con.execute("SELECT count(*) FROM s3_errors").fetchone() == (0,)
-    con.execute("SELECT s3_get(?1 || '/a') FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<50) SELECT i FROM n)", (two[0],)).fetchall()
+    assert len(con.execute(sql.format(21), (two[0],)).fetchall()) == 21
     ((code, message),) = con.execute("SELECT code, message FROM s3_errors").fetchall()
     assert code == "Hint" and "WHERE key IN (SELECT key FROM list)" in message
 
