@@ -11,14 +11,16 @@ static const struct known {
     enum { PLAIN, EXPIRED, ELSEWHERE } trouble;
 } g_known[] = {
     {"NoSuchKey", S3E_E_NOTFOUND, "", PLAIN},
-    {"NoSuchBucket", S3E_E_NOTFOUND, "", PLAIN},
+    {"NoSuchBucket", S3E_E_NOTFOUND, "SELECT name FROM s3_buckets lists yours",
+        PLAIN},
     {"PreconditionFailed", S3E_E_CHANGED, "it changed since it was listed",
         PLAIN},
     {"AccessDenied", S3E_E_DENIED, "", PLAIN},
     {"AllAccessDisabled", S3E_E_DENIED, "", PLAIN},
     {"InvalidObjectState", S3E_E_DENIED, "it is archived: restore it first",
         PLAIN},
-    {"InvalidAccessKeyId", S3E_E_AUTH, "", PLAIN},
+    {"InvalidAccessKeyId", S3E_E_AUTH,
+        "is the access key id right, of this account?", PLAIN},
     {"SignatureDoesNotMatch", S3E_E_AUTH, "is the secret access key right?",
         PLAIN},
     {"InvalidToken", S3E_E_AUTH, "is the session token that of the key?",

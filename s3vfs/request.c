@@ -235,11 +235,13 @@ static void send(struct s3e_request *r, int delay_ms)
 
 /* ---- what is answered ---- */
 
-/* "AccessDenied (403) after 3 attempts with credentials from environment,
- * region eu-west-3 (request id ...)". */
+/* "AccessDenied (403) from http://host:9000 after 3 attempts with credentials
+ * from environment, region eu-west-3 (request id ...)"; without "from" at
+ * AWS's own endpoints. */
 static s3e_rc explain(struct s3e_request *r, const struct s3e_refusal *no)
 {
     char attempts[32] = "", id[80] = "";
+    const char *endpoint = s3e_account_info(r->in.account)->endpoint_url;
     const bool anonymous = !r->own.access_key_id[0];
     if (r->own.attempts > 1) {
         (void)snprintf(
@@ -248,8 +250,9 @@ static s3e_rc explain(struct s3e_request *r, const struct s3e_refusal *no)
     if (no->xml.request_id[0]) {
         (void)snprintf(id, sizeof id, " (request id %s)", no->xml.request_id);
     }
-    (void)s3e_fail(&r->out.err, no->rc, "%s (%d)%s %s%s, region %s%s%s%s",
-        no->xml.code, no->status, attempts,
+    (void)s3e_fail(&r->out.err, no->rc, "%s (%d)%s%s%s %s%s, region %s%s%s%s",
+        no->xml.code, no->status, endpoint ? " from " : "",
+        endpoint ? endpoint : "", attempts,
         anonymous ? "without credentials" : "with credentials from ",
         anonymous ? "" : r->own.source, r->own.region, id,
         no->hint[0] ? ": " : "", no->hint);
@@ -355,6 +358,15 @@ static void on_success(struct s3e_request *r)
     }
 }
 
+/* A HEAD has no body: a 400 that the region does not explain is how it says
+ * that a session token expired. */
+static void expire_unexplained(struct s3e_request *r)
+{
+    if (strcmp(r->out.err.code, "BadRequest") == 0) {
+        s3e_account_expire(r->in.account, r->own.access_key_id);
+    }
+}
+
 /* The bucket was asked where it is. Where that says nothing new, the failure
  * before the probe stands. */
 static void on_probe(struct s3e_request *r)
@@ -366,6 +378,7 @@ static void on_probe(struct s3e_request *r)
         r->out.err = r->ex.out.err;
         finish(r, name_object(r, S3E_E_STOPPED));
     } else if (!follow_region(r, &where)) {
+        expire_unexplained(r);
         finish(r, r->own.failed);
     }
 }

@@ -374,6 +374,33 @@ static void test_too_deep(void)
     s3e_store_unref(store);
 }
 
+static void set_mode(const char *name, mode_t mode)
+{
+    char path[512];
+    path_of(path, name);
+    CHECK(chmod(path, mode) == 0);
+}
+
+/* Root may enter any folder: then it is tried as somebody else. */
+static void test_closed_folders_are_left_out(void)
+{
+    const uid_t me = geteuid();
+    make_folder("closed");
+    make_folder("closed/all");
+    make_folder("closed/enter");
+    write_file("closed/all/f", "x");
+    write_file("closed/enter/f", "x");
+    write_file("closed/z", "x");
+    set_mode("", 0755);
+    set_mode("closed/all", 0);
+    set_mode("closed/enter", 0444);
+    CHECK(me != 0 || seteuid(65534) == 0);
+    check_pages("closed/", "closed/z|");
+    CHECK(seteuid(me) == 0);
+    set_mode("closed/all", 0755);
+    set_mode("closed/enter", 0755);
+}
+
 static s3e_rc sweep_body(void *ctx)
 {
     struct s3e_target target = {.scheme = S3E_SCHEME_FILE, .bucket = g_folder};
@@ -408,6 +435,7 @@ int main(void)
     test_open();
     test_many_folders();
     test_too_deep();
+    test_closed_folders_are_left_out();
     CHECK(nftw(g_folder, unlink_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
     CHECK(live_allocations() == 0);
     return 0;

@@ -306,6 +306,30 @@ static void test_other_bytes_than_asked(void)
     in_case(NULL);
 }
 
+static void drop_length(struct scripted *s, struct s3e_exchange *ex)
+{
+    g_header = "content-length";
+    g_value = "";
+    change_header(s, ex);
+}
+
+/* What only the connection's end ends may be cut: asked for again, then
+ * refused. */
+static void test_a_length_that_is_not_told(void)
+{
+    struct scripted s = script();
+    struct s3e_err err;
+    struct s3e_op op = {
+        .in = {.kind = S3E_OP_GET, .key = s3e_span_str(g_objects[0].key)}};
+    s.tamper = drop_length;
+    scripted_init(&s);
+    CHECK_RC(run(&s, &op, &err), S3E_E_FORMAT, &err);
+    CHECK(strstr(err.msg, "does not say how long the object is"));
+    CHECK(s.num_requests == 3);
+    s3e_op_reset(&op);
+    scripted_deinit(&s);
+}
+
 /* ---- regions ---- */
 
 static void test_the_bucket_is_elsewhere(void)
@@ -366,6 +390,43 @@ static void test_no_region_is_right(void)
 
 /* ---- failures ---- */
 
+static void refuse_without_reason(struct scripted *s, struct s3e_exchange *ex)
+{
+    (void)s;
+    s3e_blob_unref(ex->out.body);
+    s3e_buf_clear(&ex->out.headers);
+    ex->out.body = NULL;
+    ex->out.status = 400;
+}
+
+/* So S3 answers a HEAD with a session token that expired. */
+static void test_head_with_an_expired_token(void)
+{
+    struct scripted s = script();
+    const struct s3e_overrides as = overrides();
+    struct s3e_target target = {.bucket = (char *)(uintptr_t) "bucket"};
+    struct s3e_op op = {.in = {.kind = S3E_OP_HEAD, .key = S3E_LIT("empty")}};
+    struct s3e_account *account = NULL;
+    struct s3e_store *store = NULL;
+    struct s3e_credentials who = {0};
+    struct s3e_err err;
+    s.tamper = refuse_without_reason;
+    scripted_init(&s);
+    CHECK_RC(s3e_account_new(
+                 &account, &as, &s.transport, no_environment, NULL, &err),
+        S3E_OK, &err);
+    CHECK_RC(s3e_account_prepare(account, NULL, NULL, &err), S3E_OK, &err);
+    CHECK_RC(s3e_store_open(&store, &target, account, &err), S3E_OK, &err);
+    CHECK_RC(s3e_store_run(store, &op, NULL, NULL, &err), S3E_E_IO, &err);
+    CHECK_RC(s3e_account_credentials(account, &who, &err), S3E_OK, &err);
+    CHECK(s.num_requests == 2 && who.expires == 1);
+    s3e_credentials_deinit(&who);
+    s3e_op_reset(&op);
+    s3e_store_unref(store);
+    s3e_account_unref(account);
+    scripted_deinit(&s);
+}
+
 static void test_messages(void)
 {
     static const struct {
@@ -375,30 +436,36 @@ static void test_messages(void)
         unsigned requests;
     } cases[] = {
         {FAULT_DENIED, S3E_E_DENIED, "AccessDenied",
-            "s3://bucket/empty: AccessDenied (403) with credentials from "
+            "s3://bucket/empty: AccessDenied (403) from http://s3.test with "
+            "credentials from "
             "s3_config, region us-east-1 (request id ID1)",
             1},
         {FAULT_EXPIRED, S3E_E_AUTH, "ExpiredToken",
-            "s3://bucket/empty: ExpiredToken (403) with credentials from "
+            "s3://bucket/empty: ExpiredToken (403) from http://s3.test with "
+            "credentials from "
             "s3_config, region us-east-1 (request id ID1): they expired and "
             "are "
             "looked for anew by the next statement",
             1},
         {FAULT_404, S3E_E_NOTFOUND, "NoSuchKey",
-            "s3://bucket/empty: NoSuchKey (404) with credentials from "
+            "s3://bucket/empty: NoSuchKey (404) from http://s3.test with "
+            "credentials from "
             "s3_config, region us-east-1 (request id ID1)",
             1},
         {FAULT_412, S3E_E_CHANGED, "PreconditionFailed",
-            "s3://bucket/empty: PreconditionFailed (412) with credentials from "
+            "s3://bucket/empty: PreconditionFailed (412) from http://s3.test "
+            "with credentials from "
             "s3_config, region us-east-1 (request id ID1): it changed since it "
             "was listed",
             1},
         {FAULT_500, S3E_E_IO, "InternalError",
-            "s3://bucket/empty: InternalError (500) after 3 attempts with "
+            "s3://bucket/empty: InternalError (500) from http://s3.test after "
+            "3 attempts with "
             "credentials from s3_config, region us-east-1 (request id ID1)",
             3},
         {FAULT_503, S3E_E_IO, "SlowDown",
-            "s3://bucket/empty: SlowDown (503) after 3 attempts with "
+            "s3://bucket/empty: SlowDown (503) from http://s3.test after 3 "
+            "attempts with "
             "credentials from s3_config, region us-east-1 (request id ID1)",
             3},
         {FAULT_REFUSED, S3E_E_UNREACHABLE, "",
@@ -631,8 +698,10 @@ int main(void)
     test_head();
     test_buckets();
     test_other_bytes_than_asked();
+    test_a_length_that_is_not_told();
     test_the_bucket_is_elsewhere();
     test_no_region_is_right();
+    test_head_with_an_expired_token();
     test_messages();
     test_a_long_key_leaves_room_for_the_reason();
     test_faults();
