@@ -87,23 +87,29 @@ static bool is_order(enum s3e_where_op op)
            op == S3E_OP_GE;
 }
 
-/* Whether the value is known now, and a text without an affinity. */
-static bool is_text_literal(sqlite3_index_info *info, int i)
+/* Whether the operand is a literal, and then a text, without an affinity. */
+static bool is_literal(sqlite3_index_info *info, int i, bool text)
 {
     sqlite3_value *value = NULL;
     return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
-           sqlite3_value_type(value) == SQLITE_TEXT;
+           (!text || sqlite3_value_type(value) == SQLITE_TEXT);
 }
 
-/* Whether the cursor's decision is SQLite's, so that it need not look again. */
+/* Whether the cursor's decision is SQLite's, so that it need not look again.
+ * The first part of (size, key) > (5, 'a') is offered as size >= 5, which lets
+ * more pass: that is told by an operand that is not a literal. */
 static bool is_exact(
     const struct making *m, int i, enum s3e_column column, enum s3e_where_op op)
 {
     if (op == S3E_OP_IS_NULL || op == S3E_OP_NOT_NULL) {
         return true;
     }
-    return op != S3E_OP_GLOB && op != S3E_OP_LIKE &&
-           (column == S3E_COL_SIZE || is_text_literal(m->info, i));
+    if (op == S3E_OP_GLOB || op == S3E_OP_LIKE) {
+        return false;
+    }
+    const bool text = column != S3E_COL_SIZE;
+    const bool part = op == S3E_OP_LE || op == S3E_OP_GE;
+    return !(text || part) || is_literal(m->info, i, text);
 }
 
 static void guess_rows(
@@ -187,7 +193,9 @@ static bool is_limit(const struct sqlite3_index_constraint *c)
            c->op == SQLITE_INDEX_CONSTRAINT_OFFSET;
 }
 
-/* Only where each row that the cursor gives is one that SQLite counts. */
+/* Only where each row that the cursor gives is one that SQLite counts. SQLite
+ * goes on to skip the rows of OFFSET itself, as it may have skipped rows of an
+ * arm of UNION ALL before this one. */
 static void take_limit(struct making *m)
 {
     const sqlite3_index_info *info = m->info;
@@ -207,7 +215,7 @@ static void take_limit(struct making *m)
                     .use = op == SQLITE_INDEX_CONSTRAINT_LIMIT
                                ? S3E_PLAN_LIMIT
                                : S3E_PLAN_OFFSET},
-                true);
+                op == SQLITE_INDEX_CONSTRAINT_LIMIT);
         }
     }
 }

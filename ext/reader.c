@@ -10,7 +10,7 @@ struct s3e_reader {
     const struct s3e_scan *scan;
     struct s3e_list *list; /* NULL at its end */
     struct s3e_window *window;
-    uint64_t skip, left;  /* rows of OFFSET and LIMIT still to come */
+    uint64_t left;        /* rows of OFFSET and LIMIT still to come */
     struct s3e_row *held; /* of the listing, not yet in the window; or NULL */
     /* Why the listing ended, told when the reader gets there. */
     s3e_rc rc;
@@ -72,9 +72,15 @@ static uint64_t list_limit(const struct s3e_reader *r)
 {
     const struct s3e_scan *scan = r->scan;
     const bool all = scan->markers && !scan->target.glob &&
-                     scan->num_filters == 0 && r->left != UINT64_MAX &&
-                     r->skip < UINT64_MAX - r->left;
-    return all ? r->left + r->skip : 0;
+                     scan->num_filters == 0 && r->left != UINT64_MAX;
+    return all ? r->left : 0;
+}
+
+static uint64_t max_rows(const struct s3e_scan *scan)
+{
+    const bool limited =
+        scan->limited && scan->limit < UINT64_MAX - scan->offset;
+    return limited ? scan->limit + scan->offset : UINT64_MAX;
 }
 
 static s3e_rc new_list(
@@ -107,8 +113,7 @@ s3e_rc s3e_reader_new(struct s3e_reader **out, struct s3e_connection *conn,
     }
     r->conn = conn;
     r->scan = scan;
-    r->skip = from.ptr ? 0 : scan->offset;
-    r->left = scan->limited && !from.ptr ? scan->limit : UINT64_MAX;
+    r->left = from.ptr ? UINT64_MAX : max_rows(scan);
     s3e_rc rc = new_window(r, err);
     if (rc == S3E_OK) {
         rc = new_list(r, from, err);
@@ -146,7 +151,6 @@ s3e_rc s3e_reader_restart(
         s3e_window_pop(reader->window);
     }
     reader->rc = S3E_OK;
-    reader->skip = 0;
     reader->left = UINT64_MAX;
     return new_list(reader, from, err);
 }
@@ -167,10 +171,6 @@ static s3e_rc hold(
         return S3E_OK;
     }
     if (!s3e_scan_keeps(r->scan, object)) {
-        return S3E_OK;
-    }
-    if (r->skip) {
-        r->skip--;
         return S3E_OK;
     }
     r->held = s3e_row_new(row->page, row->index);

@@ -23,8 +23,8 @@ struct s3e_scan {
     char *after, *from;     /* keys after, or from it on; NULL: none */
     char *before;           /* no key at or after it; NULL: none */
     char *upto;             /* no key after it; NULL: none */
-    uint64_t offset, limit; /* rows; limit counts where `limited` */
-    bool limited;
+    uint64_t offset, limit; /* rows: their sum is the most that are read */
+    bool limited;           /* or there is none */
 };
 
 void s3e_scan_deinit(struct s3e_scan *scan);

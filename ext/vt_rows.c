@@ -40,6 +40,7 @@ struct cursor {
     sqlite3_vtab_cursor base;
     struct s3e_rows rows;
     size_t row;
+    sqlite3_value *input; /* owned; NULL: none */
 };
 
 static void add(struct s3e_rows *rows, struct cell cell)
@@ -187,6 +188,7 @@ static int close_cursor(sqlite3_vtab_cursor *base)
 {
     struct cursor *cursor = (struct cursor *)base;
     clear(&cursor->rows);
+    sqlite3_value_free(cursor->input);
     s3e_free(cursor);
     return SQLITE_OK;
 }
@@ -201,6 +203,11 @@ static s3e_rc fill(
         argc > 0 ? s3e_value_span(argv[0]) : (struct s3e_span){0};
     clear(rows);
     cursor->row = 0;
+    sqlite3_value_free(cursor->input);
+    cursor->input = argc > 0 ? sqlite3_value_dup(argv[0]) : NULL;
+    if (argc > 0 && !cursor->input) {
+        return s3e_fail(err, S3E_E_NOMEM, "no memory for the argument");
+    }
     if (spec->input && !input.ptr) {
         return s3e_fail(
             err, S3E_E_INPUT, "an argument is missing, as in %s", spec->input);
@@ -249,7 +256,10 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
     const struct cursor *cursor = (struct cursor *)base;
     const struct table *table = (struct table *)base->pVtab;
     if (i >= table->spec->num_columns) {
-        return SQLITE_OK; /* an input reads as NULL */
+        if (cursor->input) {
+            sqlite3_result_value(ctx, cursor->input);
+        }
+        return SQLITE_OK;
     }
     const struct cell *cell =
         &cursor->rows
