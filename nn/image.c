@@ -9,12 +9,40 @@
 static const struct s3e_image_format *const g_formats[] = {
     &s3e_jpeg_format, NULL};
 
+/* What people have beside JPEGs, by the bytes at `at`. */
+static const struct {
+    const char *name;
+    size_t at;
+    const char *bytes;
+    size_t len;
+} g_others[] = {{"a PNG", 0, "\x89PNG", 4}, {"a GIF", 0, "GIF8", 4},
+    {"a WebP", 8, "WEBP", 4}, {"a BMP", 0, "BM", 2}, {"a TIFF", 0, "II*\0", 4},
+    {"a TIFF", 0, "MM\0*", 4}, {"a HEIC", 4, "ftyphe", 6},
+    {"a HEIC", 4, "ftypmif1", 8}, {"an AVIF", 4, "ftypavif", 8}};
+
+static const char *name_of(struct s3e_span bytes)
+{
+    for (size_t i = 0; i < sizeof g_others / sizeof *g_others; i++) {
+        const struct s3e_span want = {
+            (const uint8_t *)g_others[i].bytes, g_others[i].len};
+        if (bytes.len > g_others[i].at &&
+            s3e_span_starts(s3e_span_from(bytes, g_others[i].at), want)) {
+            return g_others[i].name;
+        }
+    }
+    return NULL;
+}
+
 static s3e_rc refuse(struct s3e_span bytes, struct s3e_err *err)
 {
     char hex[9] = "";
     const size_t num = bytes.len < 4 ? bytes.len : 4;
     if (num == 0) {
         return s3e_fail(err, S3E_E_FORMAT, "not an image: 0 bytes");
+    }
+    const char *name = name_of(bytes);
+    if (name) {
+        return s3e_fail(err, S3E_E_FORMAT, "%s; only JPEG is read", name);
     }
     for (size_t i = 0; i < num; i++) {
         (void)snprintf(hex + 2 * i, 3, "%02x", bytes.ptr[i]);

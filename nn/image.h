@@ -39,8 +39,8 @@ struct s3e_image_format {
 
 /* Reads the header of `bytes`, decoding no pixel.
  *
- * Errors  S3E_E_FORMAT ("not an image we read: 12 bytes beginning 3c3f786d",
- *         or what is broken), S3E_E_LIMIT (more pixels than the caps).
+ * Errors  S3E_E_FORMAT ("a PNG; only JPEG is read", "not an image we read: 12
+ *         bytes beginning 3c3f786d", or what is broken), S3E_E_LIMIT (more pixels than the caps).
  * Thread  any. */
 S3E_MUST_CHECK s3e_rc s3e_image_read_info(
     struct s3e_image_info *out, struct s3e_span bytes, struct s3e_err *err);

@@ -130,10 +130,11 @@ static enum xnn_status lower_dense(
                      input(l, node), filter, bias, output(l, node), 0);
 }
 
+/* False where one is NaN. */
 static bool all_equal(const float *v, size_t num, float to)
 {
     size_t i = 0;
-    while (i < num && !(v[i] < to) && !(v[i] > to)) {
+    while (i < num && v[i] >= to && v[i] <= to) {
         i++;
     }
     return i == num;

@@ -37,7 +37,7 @@ struct s3e_model_info {
  * sha256  [64] hex digits of the file, NUL-terminated; copied.
  * Errors  S3E_E_FORMAT (broken, an unsupported operator or shape: the node is
  *         named), S3E_E_INPUT (external data: how to export it whole; an
- *         output that is not there), S3E_E_LIMIT, S3E_E_NOMEM.
+ *         output that is not there; what XNNPACK refuses), S3E_E_LIMIT, S3E_E_NOMEM.
  * Thread  any. */
 S3E_MUST_CHECK s3e_rc s3e_model_new(struct s3e_model **out,
     struct s3e_span file, const char *sha256,
@@ -50,8 +50,8 @@ const struct s3e_model_info *s3e_model_info(const struct s3e_model *model);
 /* Decodes `image`, applies the recipe, runs the network.
  *
  * out     [info.dims] float32, all finite; the caller's.
- * Errors  s3e_image_decode's; S3E_E_FORMAT where the network gives NaN or an
- *         infinity; S3E_E_NOMEM.
+ * Errors  s3e_image_decode's; S3E_E_INPUT where the network gives NaN or an
+ *         infinity, or XNNPACK refuses it; S3E_E_NOMEM.
  * Thread  any, many at once: each call takes an idle session of the model, or
  *         makes one (so there are as many as calls ever ran at once). */
 S3E_MUST_CHECK s3e_rc s3e_model_embed(struct s3e_model *model, float *out,

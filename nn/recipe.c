@@ -87,7 +87,7 @@ static bool listed(const char *const *names, const char *name)
     return *names != NULL;
 }
 
-enum { KNOWN_MAX = 31, UNKNOWN_MAX = 64 }; /* bytes that are compared */
+enum { KNOWN_MAX = 31, UNKNOWN_MAX = 64, NAMES_MAX = 200 }; /* bytes */
 
 /* Edits (insert, delete, change a byte) that make `b` of `a`. */
 static size_t edits(const char *a, const char *b)
@@ -451,21 +451,20 @@ static s3e_rc load(json_t **out, struct s3e_span json, struct s3e_err *err)
 static s3e_rc find_builtin(
     struct s3e_span *json, const char *name, struct s3e_err *err)
 {
-    const size_t num = sizeof builtin / sizeof *builtin;
-    size_t nearest = 0;
-    for (size_t i = 0; i < num; i++) {
-        const size_t distance = edits(name, builtin[i].name);
-        if (distance == 0) {
+    struct s3e_buf names = S3E_BUF(NAMES_MAX);
+    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
+        if (strcmp(name, builtin[i].name) == 0) {
             *json = s3e_span_str(builtin[i].json);
+            s3e_buf_free(&names);
             return S3E_OK;
         }
-        if (distance < edits(name, builtin[nearest].name)) {
-            nearest = i;
-        }
+        s3e_buf_printf(&names, "%s%s", i ? ", " : "", builtin[i].name);
     }
-    return s3e_fail(err, S3E_E_INPUT,
-        "no recipe is named \"%.64s\"; the nearest is \"%s\"", name,
-        builtin[nearest].name);
+    const s3e_rc rc = s3e_fail(err, S3E_E_INPUT,
+        "no recipe is named \"%.64s\"; there are %.*s", name,
+        S3E_SPAN_ARG(s3e_buf_span(&names)));
+    s3e_buf_free(&names);
+    return rc;
 }
 
 s3e_rc s3e_recipe_parse(

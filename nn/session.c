@@ -139,7 +139,7 @@ s3e_rc s3e_session_run(
     for (size_t i = 0; i < num; i++) {
         out[i] = session->output[s3e_value_offset(session->result, i)];
         if (!isfinite(out[i])) {
-            return s3e_fail(err, S3E_E_FORMAT,
+            return s3e_fail(err, S3E_E_INPUT,
                 "the network gives %g as number %zu of %zu: its weights are "
                 "damaged, or the recipe is not its own",
                 (double)out[i], i, num);

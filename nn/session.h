@@ -10,8 +10,8 @@ struct s3e_session;
 /* Makes a session of `graph`, which must outlive it.
  *
  * out     owned by the caller: s3e_session_free; NULL on failure.
- * Errors  S3E_E_FORMAT (XNNPACK refuses a node: it is named), S3E_E_NOMEM,
- *         S3E_E_INPUT (it does not run on this CPU).
+ * Errors  S3E_E_INPUT (XNNPACK refuses a node: it is named; or it does not
+ *         run on this CPU), S3E_E_NOMEM.
  * Thread  any; sessions are made one at a time, others wait. */
 S3E_MUST_CHECK s3e_rc s3e_session_new(struct s3e_session **out,
     const struct s3e_graph *graph, struct s3e_err *err);
@@ -23,7 +23,8 @@ float *s3e_session_input(struct s3e_session *session);
 /* Runs the network once.
  *
  * out     [graph->output->shape.num] float32 in the model's own order.
- * Errors  S3E_E_FORMAT (the result has a NaN or an infinity).
+ * Errors  S3E_E_INPUT (the result has a NaN or an infinity, or XNNPACK
+ *         refuses to run), S3E_E_NOMEM.
  * Thread  one at a time. */
 S3E_MUST_CHECK s3e_rc s3e_session_run(
     struct s3e_session *session, float *out, struct s3e_err *err);

@@ -36,10 +36,10 @@ s3e_rc s3e_xnn_check(int status, const char *what, struct s3e_err *err)
         return s3e_fail(err, S3E_E_NOMEM, "no memory for XNNPACK");
     case xnn_status_unsupported_parameter:
     case xnn_status_unsupported_hardware:
-        return s3e_fail(err, S3E_E_FORMAT,
+        return s3e_fail(err, S3E_E_INPUT,
             "%s: this XNNPACK does not support it (status %d)", what, status);
     default:
-        return s3e_fail(err, S3E_E_FORMAT, "%s: XNNPACK refuses it (status %d)",
+        return s3e_fail(err, S3E_E_INPUT, "%s: XNNPACK refuses it (status %d)",
             what, status);
     }
 }

@@ -13,8 +13,8 @@
  * Thread  any. */
 S3E_MUST_CHECK s3e_rc s3e_xnn_start(struct s3e_err *err);
 
-/* An enum xnn_status as an s3e_rc: S3E_OK, S3E_E_NOMEM, or S3E_E_FORMAT that
- * says `what` it would not do. */
+/* An enum xnn_status as an s3e_rc: S3E_OK, S3E_E_NOMEM, or S3E_E_INPUT that
+ * says `what` it would not do: the model's fault, never an image's. */
 S3E_MUST_CHECK s3e_rc s3e_xnn_check(
     int status, const char *what, struct s3e_err *err);
 

@@ -111,7 +111,7 @@ static void failures_are_the_images_or_the_models(void)
         S3E_E_FORMAT, &g_err);
     CHECK(strstr(g_err.msg, "not an image we read") != NULL);
     const struct s3e_span image = example();
-    CHECK_RC(s3e_model_embed(model, v, image, &g_err), S3E_E_FORMAT, &g_err);
+    CHECK_RC(s3e_model_embed(model, v, image, &g_err), S3E_E_INPUT, &g_err);
     CHECK(strstr(g_err.msg, "the network gives") != NULL);
     CHECK(s3e_model_stats().images == before.images);
     free((void *)(uintptr_t)image.ptr);

@@ -163,7 +163,8 @@ static void what_is_wrong_is_named(void)
         {"7", S3E_E_FORMAT,
             "not a JSON object or the name of a recipe in quotes"},
         {"\"imagenette\"", S3E_E_INPUT,
-            "no recipe is named \"imagenette\"; the nearest is \"imagenet\""},
+            "no recipe is named \"imagenette\"; there are imagenet, "
+            "mobilenet"},
         {"{\"sise\":1}", S3E_E_INPUT,
             "unknown key \"sise\"; the nearest is \"size\""},
         {"{\"image_means\":1}", S3E_E_INPUT,

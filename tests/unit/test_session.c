@@ -85,12 +85,37 @@ static void what_is_not_finite_is_an_error(void)
     fill(session, 1);
     CHECK_RC(s3e_session_run(session, out, &g_err), S3E_OK, &g_err);
     s3e_session_input(session)[4] = INFINITY;
-    CHECK_RC(s3e_session_run(session, out, &g_err), S3E_E_FORMAT, &g_err);
+    CHECK_RC(s3e_session_run(session, out, &g_err), S3E_E_INPUT, &g_err);
     CHECK_STR(g_err.msg,
         "the network gives inf as number 1 of 3: its weights are damaged, or "
         "the recipe is not its own");
     s3e_session_free(session);
     s3e_graph_free(graph);
+}
+
+/* A weight that is NaN is not taken for the 1 or 0 that changes nothing. */
+static void damaged_weights_are_an_error(void)
+{
+    for (int product = 0; product < 2; product++) {
+        struct onnx_build b = onnx_new(13);
+        struct tensor w = net_zeros("1,3,1,1");
+        struct s3e_session *session;
+        float out[3];
+        for (int i = 0; i < 3; i++) {
+            w.v[i] = NAN;
+        }
+        onnx_input(&b, "x", "N,3,H,W");
+        net_floats(&b, "w", w);
+        onnx_node(&b, "GlobalAveragePool", "x", "m", "");
+        onnx_node(&b, product ? "Mul" : "Add", "m w", "y", "");
+        onnx_output(&b, "y");
+        struct s3e_graph *graph = graph_of(&b);
+        CHECK_RC(s3e_session_new(&session, graph, &g_err), S3E_OK, &g_err);
+        fill(session, 1);
+        CHECK_RC(s3e_session_run(session, out, &g_err), S3E_E_INPUT, &g_err);
+        s3e_session_free(session);
+        s3e_graph_free(graph);
+    }
 }
 
 struct crowd {
@@ -187,7 +212,7 @@ static void xnnpack_says_what_it_is(void)
     /* A status of XNNPACK: 0 success, 2 invalid parameter, 6 no memory. */
     CHECK(s3e_xnn_check(0, "a node", &g_err) == S3E_OK);
     CHECK(s3e_xnn_check(6, "a node", &g_err) == S3E_E_NOMEM);
-    CHECK(s3e_xnn_check(2, "a node", &g_err) == S3E_E_FORMAT);
+    CHECK(s3e_xnn_check(2, "a node", &g_err) == S3E_E_INPUT);
     CHECK_STR(g_err.msg, "a node: XNNPACK refuses it (status 2)");
 }
 
@@ -197,6 +222,7 @@ int main(void)
     struct s3e_graph *graph = small_graph();
     runs_repeat(graph);
     what_is_not_finite_is_an_error();
+    damaged_weights_are_an_error();
     many_threads_share_a_graph(graph);
     children_make_sessions_too(graph);
     xnnpack_says_what_it_is();
