@@ -56,10 +56,15 @@ static char *find_uri(const struct s3e_connection *conn, struct s3e_span image)
         }
     }
     const struct s3e_blob *last = conn->last_blob;
-    return last && last->data == image.ptr && last->len == image.len
+    return last && last->len == image.len &&
+                   (last->data == image.ptr || image.len == 0)
                ? s3e_strdup(s3e_span_str(conn->last_uri))
                : NULL;
 }
+
+static const char advice[] =
+    "; skip others with a glob such as s3://b/**/*.jpg, or "
+    "s3_config('on_error','null')";
 
 static void fail(sqlite3_context *ctx, const char *function,
     struct s3e_span image, s3e_rc rc, struct s3e_err *err)
@@ -68,10 +73,11 @@ static void fail(sqlite3_context *ctx, const char *function,
     char *uri = find_uri(conn, image);
     if (s3e_error_is_object(rc)) {
         const struct s3e_err what = *err;
-        (void)s3e_fail(err, rc,
-            "%.300s%s%.200s; skip others with a glob such as "
-            "s3://b/**/*.jpg, or s3_config('on_error','null')",
-            what.msg, uri ? ", " : "", uri ? uri : "");
+        const char *on_error =
+            s3e_settings_get(&conn->settings, S3E_SET_ON_ERROR);
+        const bool skips = on_error && strcmp(on_error, "null") == 0;
+        (void)s3e_fail(err, rc, "%.300s%s%.200s%s", what.msg, uri ? ", " : "",
+            uri ? uri : "", skips ? "" : advice);
     }
     s3e_result_fail(ctx, conn, function, uri, S3E_OF_OBJECT, rc, err);
     s3e_free(uri);

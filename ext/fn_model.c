@@ -23,6 +23,12 @@ static s3e_rc read_name(
 static s3e_rc read_path(
     const char **out, sqlite3_value *value, struct s3e_err *err)
 {
+    const int type = sqlite3_value_type(value);
+    /* A BLOB has no NUL behind it. */
+    if (type != SQLITE_TEXT && type != SQLITE_NULL) {
+        return s3e_fail(
+            err, S3E_E_INPUT, "the path of the model's file is a text");
+    }
     const struct s3e_span path = s3e_value_span(value);
     *out = (const char *)path.ptr;
     if (path.len == 0 || memchr(path.ptr, '\0', path.len)) {

@@ -56,7 +56,9 @@ static void result_text(
     } else {
         sqlite3_result_text64(ctx, (const char *)text.ptr, text.len,
             SQLITE_TRANSIENT, SQLITE_UTF8);
-        sqlite3_result_subtype(ctx, json ? S3E_SUBTYPE_JSON : 0);
+        if (json) {
+            sqlite3_result_subtype(ctx, S3E_SUBTYPE_JSON);
+        }
     }
     s3e_buf_free(&text);
 }

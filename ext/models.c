@@ -30,6 +30,21 @@ static struct {
     } locked;
 } cache = {.mutex = S3E_MUTEX_STATIC};
 
+static struct s3e_once hook_once = S3E_ONCE_STATIC;
+
+/* Another thread of the parent may have held it. */
+static void in_child(void)
+{
+    struct s3e_err err;
+    (void)!s3e_mutex_init(&cache.mutex, &err);
+}
+
+static void hook(void)
+{
+    struct s3e_err err;
+    (void)!s3e_fork_hooks(NULL, NULL, in_child, &err);
+}
+
 static void free_weights(struct s3e_weights *w)
 {
     if (w) {
@@ -89,6 +104,7 @@ static s3e_rc take(struct s3e_weights **out, const char *key,
     const struct s3e_model_options *options, struct s3e_err *err)
 {
     struct s3e_weights *fresh = NULL;
+    s3e_once(&hook_once, hook);
     *out = join(key, NULL);
     if (*out) {
         return S3E_OK;

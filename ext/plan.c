@@ -240,6 +240,7 @@ int s3e_plan_make(sqlite3_vtab *vtab, sqlite3_index_info *info, bool bytes)
     info->orderByConsumed = bytes && info->nOrderBy > 0 &&
                             info->aOrderBy[0].iColumn == S3E_COL_KEY &&
                             !info->aOrderBy[0].desc;
+    info->idxNum = info->orderByConsumed;
     take_limit(&m);
     info->estimatedRows = m.rows < 1 ? 1 : (int64_t)m.rows;
     info->estimatedCost = !m.has_target ? never_cost

@@ -24,7 +24,7 @@ struct s3e_plan_term {
     bool exact;
 };
 
-/* Fills `info`.
+/* Fills `info`; idxNum is 1 where SQLite relies on the order of keys.
  *
  * bytes   whether the database compares texts as UTF-8 bytes, as S3 does.
  * Returns SQLite's code; a sentence in vtab->zErrMsg with SQLITE_ERROR. */

@@ -99,6 +99,8 @@ static s3e_rc new_list(
             from.ptr ? (struct s3e_span){0} : s3e_span_str(scan->after),
         .from = from.ptr ? from : s3e_span_str(scan->from),
         .limit = list_limit(r),
+        .ordered = scan->ordered || from.ptr || scan->from || scan->before ||
+                   scan->upto,
     };
     return s3e_list_new(&r->list, scan->store, &args, err);
 }
@@ -146,6 +148,10 @@ void s3e_reader_free(struct s3e_reader *reader)
 s3e_rc s3e_reader_restart(
     struct s3e_reader *reader, struct s3e_span from, struct s3e_err *err)
 {
+    const s3e_rc rc = s3e_window_check_fork(reader->window, err);
+    if (rc != S3E_OK) {
+        return rc;
+    }
     drop_rows(reader);
     while (s3e_window_rows(reader->window)) {
         s3e_window_pop(reader->window);
@@ -252,6 +258,10 @@ static s3e_rc settle(struct s3e_reader *r, struct s3e_err *err)
 s3e_rc s3e_reader_next(struct s3e_reader *reader, struct s3e_err *err)
 {
     struct s3e_reader *r = reader;
+    const s3e_rc rc = s3e_window_check_fork(r->window, err);
+    if (rc != S3E_OK) {
+        return rc;
+    }
     if (s3e_window_rows(r->window)) {
         s3e_window_pop(r->window);
     }
@@ -272,6 +282,10 @@ s3e_rc s3e_reader_seek(struct s3e_reader *reader, unsigned *passed,
 {
     struct s3e_reader *r = reader;
     *passed = 0;
+    const s3e_rc rc = s3e_window_check_fork(r->window, err);
+    if (rc != S3E_OK) {
+        return rc;
+    }
     while (is_before(s3e_reader_object(r), key)) {
         s3e_window_pop(r->window);
         ++*passed;
@@ -336,6 +350,9 @@ bool s3e_reader_owns(const struct s3e_reader *reader, struct s3e_span bytes)
 {
     if (!bytes.ptr || !s3e_window_front(reader->window)) {
         return false;
+    }
+    if (bytes.len == 0) { /* SQLite drops the pointer to no bytes */
+        return s3e_window_gave_nothing(reader->window);
     }
     /* As s3e_blob_of does, of bytes that may be anyone's: not followed before
      * the window knows it. */

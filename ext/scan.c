@@ -76,7 +76,7 @@ static void narrow_to_values(
 
 /* A key that looks like a number, compared with a text that came from an
  * operand of numeric affinity, would be less than it: lower bounds drop such
- * keys rightly, upper bounds are taken at their word. */
+ * keys rightly, upper bounds need a literal. */
 static s3e_rc narrow(
     struct s3e_scan *scan, const struct s3e_where *filter, struct s3e_err *err)
 {
@@ -86,6 +86,10 @@ static s3e_rc narrow(
     }
     if (filter->num_operands != 1 ||
         filter->operands[0].value.type != S3E_VALUE_TEXT) {
+        return S3E_OK;
+    }
+    const bool upper = filter->op == S3E_OP_LT || filter->op == S3E_OP_LE;
+    if (upper && !filter->exact) {
         return S3E_OK;
     }
     const struct s3e_span value = filter->operands[0].value.text;

@@ -15,6 +15,7 @@ struct s3e_scan {
     struct s3e_account *account; /* of an S3 store; NULL else */
     bool markers;                /* show zero-byte keys that end in '/' */
     bool nothing;                /* no row can pass */
+    bool ordered;                /* ORDER BY relies on the listing's order */
     struct s3e_where *filters;
     size_t num_filters;
     char *prefix; /* keys begin with it: target's, or longer */

@@ -12,7 +12,6 @@ static const char table_name[] = "s3_objects";
 struct table {
     sqlite3_vtab base;
     struct s3e_connection *conn; /* counted */
-    bool bytes; /* the database compares texts as UTF-8 bytes */
 };
 
 struct cursor {
@@ -39,6 +38,8 @@ static int fail(struct cursor *cursor, s3e_rc rc, const struct s3e_err *err)
 
 /* ---- the table ---- */
 
+/* Whether the database compares texts as UTF-8 bytes, as S3 does; one that is
+ * still empty may yet become UTF-16. */
 static bool compares_bytes(sqlite3 *db)
 {
     sqlite3_stmt *stmt = NULL;
@@ -81,7 +82,6 @@ static int connect_table(sqlite3 *db, void *p, int argc,
         return SQLITE_NOMEM;
     }
     table->conn = s3e_connection_ref(aux->conn);
-    table->bytes = compares_bytes(db);
     *out = &table->base;
     return SQLITE_OK;
 }
@@ -96,7 +96,7 @@ static int disconnect(sqlite3_vtab *vtab)
 
 static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
-    return s3e_plan_make(vtab, info, table_of(vtab)->bytes);
+    return s3e_plan_make(vtab, info, compares_bytes(table_of(vtab)->conn->db));
 }
 
 /* ---- the cursor ---- */
@@ -289,8 +289,8 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *plan,
 {
     struct cursor *cursor = cursor_of(base);
     struct s3e_err err;
-    (void)number;
     clear(cursor);
+    cursor->open.scan.ordered = number == 1;
     s3e_rc rc = read_arguments(cursor, plan, argc, argv, &err);
     if (rc == S3E_OK) {
         rc = open_scan(cursor, table_of(base->pVtab)->conn, &err);

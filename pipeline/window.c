@@ -52,6 +52,12 @@ static s3e_rc fail_foreign(struct s3e_err *err)
         "this statement was begun before fork: begin it in the child");
 }
 
+s3e_rc s3e_window_check_fork(
+    const struct s3e_window *window, struct s3e_err *err)
+{
+    return is_foreign(window) ? fail_foreign(err) : S3E_OK;
+}
+
 /* What the reader knows without the lock. */
 static void note(struct s3e_window *w)
 {
@@ -157,6 +163,11 @@ bool s3e_window_owns(
     const struct s3e_window *window, const struct s3e_blob *blob)
 {
     return blob && window->reader.given == blob;
+}
+
+bool s3e_window_gave_nothing(const struct s3e_window *window)
+{
+    return window->reader.given && window->reader.given->len == 0;
 }
 
 void s3e_window_pop(struct s3e_window *window)

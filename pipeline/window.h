@@ -76,6 +76,11 @@ S3E_MUST_CHECK s3e_rc s3e_window_new(struct s3e_window **out,
  * handed out live on. NULL is allowed. */
 void s3e_window_free(struct s3e_window *window);
 
+/* S3E_E_STOPPED in a child of the process that began the window: no row of it
+ * can be left or asked there. */
+S3E_MUST_CHECK s3e_rc s3e_window_check_fork(
+    const struct s3e_window *window, struct s3e_err *err);
+
 /* How many more rows the window would like to know of now, so that it need not
  * wait for them when the next row asks: one behind the front row until
  * something was asked, then twice as many as it may look ahead. 0 without
@@ -117,6 +122,9 @@ S3E_MUST_CHECK s3e_rc s3e_window_get(struct s3e_window *window,
 S3E_MUST_CHECK s3e_rc s3e_window_make(struct s3e_window *window, float *out,
     const struct s3e_maker *maker, const struct s3e_waiter *waiter,
     struct s3e_err *err);
+
+/* True where the front row's bytes were handed out, and are none. */
+bool s3e_window_gave_nothing(const struct s3e_window *window);
 
 /* True where `blob` is the front row's. */
 bool s3e_window_owns(
