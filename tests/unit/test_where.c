@@ -95,10 +95,10 @@ static void compares(void)
     in_case(NULL);
 }
 
-static s3e_rc add(struct s3e_scan *scan, enum s3e_where_op op, const char *key,
-    struct s3e_err *err)
+static s3e_rc add(struct s3e_scan *scan, enum s3e_where_op op, bool exact,
+    const char *key, struct s3e_err *err)
 {
-    struct s3e_where where = {.column = S3E_COL_KEY, .op = op};
+    struct s3e_where where = {.column = S3E_COL_KEY, .op = op, .exact = exact};
     const struct s3e_value value = text(key);
     s3e_rc rc = s3e_where_add(&where, &value, err);
     if (rc == S3E_OK) {
@@ -117,12 +117,15 @@ static s3e_rc narrow(void *ctx)
     s3e_rc rc = scan.prefix ? S3E_OK : S3E_E_NOMEM;
     const struct {
         enum s3e_where_op op;
+        bool exact;
         const char *key;
-    } terms[] = {{S3E_OP_GT, "ab"}, {S3E_OP_GT, "aa"}, {S3E_OP_GE, "ac"},
-        {S3E_OP_LT, "ay"}, {S3E_OP_LT, "az"}, {S3E_OP_LE, "ax"},
-        {S3E_OP_GLOB, "apple/*"}};
+    } terms[] = {{S3E_OP_GT, false, "ab"}, {S3E_OP_GT, false, "aa"},
+        {S3E_OP_GE, false, "ac"}, {S3E_OP_LT, true, "ay"},
+        {S3E_OP_LT, true, "az"}, {S3E_OP_LE, true, "ax"},
+        {S3E_OP_LT, false, "aa"}, {S3E_OP_LE, false, "aa"},
+        {S3E_OP_GLOB, false, "apple/*"}};
     for (size_t i = 0; i < sizeof terms / sizeof *terms && rc == S3E_OK; i++) {
-        rc = add(&scan, terms[i].op, terms[i].key, &err);
+        rc = add(&scan, terms[i].op, terms[i].exact, terms[i].key, &err);
     }
     if (rc == S3E_OK) {
         CHECK_STR(scan.after, "ab");
@@ -134,11 +137,11 @@ static s3e_rc narrow(void *ctx)
         CHECK(s3e_scan_is_past(&scan, S3E_LIT("ay")));
         CHECK(s3e_scan_is_past(&scan, S3E_LIT("ax1")));
         CHECK(!s3e_scan_is_past(&scan, S3E_LIT("ax")));
-        rc = add(&scan, S3E_OP_EQ, "apple/1", &err);
+        rc = add(&scan, S3E_OP_EQ, false, "apple/1", &err);
     }
     if (rc == S3E_OK) {
         CHECK(scan.only == scan.num_filters);
-        rc = add(&scan, S3E_OP_GLOB, "b*", &err);
+        rc = add(&scan, S3E_OP_GLOB, false, "b*", &err);
         CHECK(rc != S3E_OK || scan.nothing);
     }
     s3e_scan_deinit(&scan);
