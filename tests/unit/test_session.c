@@ -102,7 +102,7 @@ static void damaged_weights_are_an_error(void)
         struct s3e_session *session;
         float out[3];
         for (int i = 0; i < 3; i++) {
-            w.v[i] = NAN;
+            w.v[i] = (double)NAN;
         }
         onnx_input(&b, "x", "N,3,H,W");
         net_floats(&b, "w", w);
