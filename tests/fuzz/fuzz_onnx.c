@@ -14,7 +14,7 @@ static void run(const struct s3e_graph *graph)
     struct s3e_session *session;
     const s3e_rc rc = s3e_session_new(&session, graph, &err);
     if (rc) {
-        CHECK(rc == S3E_E_FORMAT || rc == S3E_E_NOMEM);
+        CHECK(rc == S3E_E_INPUT || rc == S3E_E_NOMEM);
         CHECK(*err.msg);
         return;
     }
@@ -25,7 +25,7 @@ static void run(const struct s3e_graph *graph)
         s3e_session_input(session)[i] = (float)(i % 7) / 7.0F;
     }
     const s3e_rc ran = s3e_session_run(session, out, &err);
-    CHECK(ran == S3E_OK || (ran == S3E_E_FORMAT && *err.msg));
+    CHECK(ran == S3E_OK || (ran == S3E_E_INPUT && *err.msg));
     free(out);
     s3e_session_free(session);
 }
