@@ -101,9 +101,33 @@ static bool fuse_clamp(struct s3e_node *feed, struct s3e_node *node)
     return true;
 }
 
+/* Nodes whose result nobody reads, such as those of which only the shape was
+ * asked: XNNPACK gives such a result no memory and aborts. */
+static void drop_unread(struct s3e_graph *graph)
+{
+    size_t first = graph->num_nodes;
+    for (size_t i = graph->num_nodes; i-- > 0;) {
+        struct s3e_node *node = graph->nodes[i];
+        if (node->out->uses > 0) {
+            graph->nodes[--first] = node;
+            continue;
+        }
+        for (size_t k = 0; k < 2 && node->in[k]; k++) {
+            node->in[k]->uses--;
+        }
+        node->out->maker = NULL;
+        s3e_node_free(node);
+    }
+    graph->num_nodes -= first;
+    for (size_t i = 0; i < graph->num_nodes; i++) {
+        graph->nodes[i] = graph->nodes[first + i];
+    }
+}
+
 void s3e_graph_fuse(struct s3e_graph *graph)
 {
     size_t num = 0;
+    drop_unread(graph);
     for (size_t i = 0; i < graph->num_nodes; i++) {
         struct s3e_node *node = graph->nodes[i];
         struct s3e_node *feed = feeder(node);
